@@ -1,0 +1,1 @@
+"""The mitmproxy side of Nearfetch."""

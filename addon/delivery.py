@@ -1,0 +1,266 @@
+"""One download that is being delivered: which source feeds the client, and when that changes.
+
+It starts as the plain download. A local copy is looked for and proven beside it; once that is done, the client is
+fed from the copy at the byte where it stands, and the origin's transfer is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from addon.outcome import Kind, Outcome
+from addon.ports import Block, Broken, ClientLeft, Finished, Step
+from addon.ranges import ByteRange, Span
+from addon.search import Search
+from addon.sent import Piece, SentBytes
+from addon.sources.local_file import LocalFile, LocalFileError
+from addon.sources.refetch import Refetch, RefetchError
+from addon.sources.upstream import Upstream
+from hashdb.digest import BLOCK_SIZE, block_sum
+from hashdb.paths import printable
+
+logger = logging.getLogger(__name__)
+
+HELD_AFTER = 64 << 10
+"""Bytes after which the origin is held while a copy is being proven."""
+
+HELD_SECONDS = 2.0
+"""How long it is held for that, at the most."""
+
+REFETCH_PAUSES = (0.0, 0.5, 2.0)
+"""Seconds before each try to get the rest from the origin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a delivery keeps to."""
+
+    certain: bool
+    """Nothing has to be proven, so the client waits for the copy to be opened."""
+    hold_origin: bool
+    """The origin waits a moment while a copy is being proven, rather than send what may not be needed."""
+    patience: float
+    """Seconds without a byte from the origin after which it counts as gone."""
+
+
+class Delivery:
+    """The body of one response, as `addon.ports.Body` describes it."""
+
+    def __init__(
+        self, span: Span, upstream: Upstream, search: Search, terms: Terms, done: Callable[[Outcome], None]
+    ) -> None:
+        """Starts the search at once. `done` is told what became of it, when it is over."""
+        self.upstream_wanted = True
+        self.outcome = Outcome(wanted=span.length)
+        self._upstream = upstream
+        self._search = search
+        self._terms = terms
+        self._done = done
+        self._end = span.end
+        self._sent = SentBytes(span.start)
+        self._local: LocalFile | None = None
+        self._failed: LocalFile | None = None
+        self._refetch: Refetch | None = None
+        self._left = asyncio.Event()
+        self._searching: asyncio.Task[LocalFile | None] | None = asyncio.create_task(search.run())
+        self._searching.add_done_callback(lambda _: upstream.news.set())
+        if terms.hold_origin or terms.certain:
+            upstream.limit(HELD_AFTER)
+            asyncio.get_running_loop().call_later(HELD_SECONDS, upstream.limit, None)
+
+    @property
+    def flowing(self) -> asyncio.Event:
+        """Cleared while the origin should not be read."""
+        return self._upstream.flowing
+
+    def upstream_data(self, data: bytes) -> None:
+        """The origin sent more."""
+        if self.upstream_wanted:
+            self._upstream.feed(data)
+
+    def upstream_ended(self) -> None:
+        """The origin has sent all."""
+        self._upstream.end(None)
+
+    def upstream_failed(self, reason: str) -> None:
+        """The origin broke off."""
+        self._upstream.end(reason)
+
+    def client_left(self) -> None:
+        """Nobody listens any more."""
+        self._left.set()
+        self._upstream.news.set()
+
+    async def next(self) -> Step:
+        """The next block, from whichever source is nearest now."""
+        while True:
+            self._upstream.news.clear()
+            step = await self._step()
+            if step is not None:
+                return self._counted(step)
+
+    async def _step(self) -> Step | None:
+        """None: look again."""
+        if self._left.is_set():
+            return ClientLeft("Client disconnected.")
+        if self._local is not None:
+            return await self._from_local(self._local)
+        if self._failed is not None:
+            return await self._from_refetch(self._failed)
+        if self._searching is not None and self._searching.done():
+            await self._take_copy(self._searching)
+            return None
+        if self._searching is None or not self._terms.certain:
+            if self._upstream.has_data:
+                return Block(self._upstream.take(BLOCK_SIZE))
+            if self._upstream.over and (self._complete or self._searching is None):
+                return self._end_of_upstream()
+        return await self._wait()
+
+    @property
+    def _complete(self) -> bool:
+        return self._sent.end == self._end
+
+    async def _wait(self) -> Step | None:
+        try:
+            async with asyncio.timeout(self._terms.patience):
+                await self._upstream.news.wait()
+        except TimeoutError:
+            return Broken(f"the origin sent nothing for {self._terms.patience:.0f} s")
+        return None
+
+    def _end_of_upstream(self) -> Step:
+        if self._complete:
+            return Finished()
+        return Broken(self._upstream.error or "the origin sent less than it had promised")
+
+    def _counted(self, step: Step) -> Step:
+        if isinstance(step, Block):
+            self._sent.update(step.data)
+            self.outcome.delivered += len(step.data)
+        return step
+
+    async def _take_copy(self, searching: asyncio.Task[LocalFile | None]) -> None:
+        """Switch to the copy that was found, if it begins with what the client already has."""
+        self._searching = None
+        copy = searching.result()
+        self.outcome.reason = self._search.reason
+        if copy is not None and await self._goes_on_from_here(copy):
+            self._local = copy
+            self.upstream_wanted = False
+            self._upstream.drop()
+            self.outcome.kind = Kind.LOCAL
+            self.outcome.reason = f"from {printable(copy.record.path)}"
+        else:
+            self._upstream.limit(None)
+
+    async def _goes_on_from_here(self, copy: LocalFile) -> bool:
+        """Whether the copy begins with what was sent; it is closed where it does not."""
+        try:
+            if await _begins_with(copy, self._sent):
+                return True
+        except LocalFileError as error:
+            await self._reject(copy, error)
+            return False
+        self.outcome.reason = "what the origin sent is not what the local copy holds"
+        await copy.close()
+        return False
+
+    async def _from_local(self, copy: LocalFile) -> Step | None:
+        if self._complete:
+            return Finished()
+        try:
+            return Block(await copy.read(self._sent.end, self._end))
+        except LocalFileError as error:
+            self._local, self._failed = None, copy
+            await self._reject(copy, error)
+            return None
+
+    async def _reject(self, copy: LocalFile, error: LocalFileError) -> None:
+        self.outcome.reason = str(error)
+        self._search.forget(copy.record, str(error))
+        await copy.close()
+
+    async def _from_refetch(self, failed: LocalFile) -> Step:
+        if self._complete:
+            return Finished()
+        reason = ""
+        for pause in REFETCH_PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                return Block(await self._unless_left(self._refetched(failed)))
+            except RefetchError as error:
+                await self._close_refetch()
+                reason = f"after the local copy failed, {error}"
+                if error.final:
+                    break
+        return Broken(reason)
+
+    async def _refetched(self, failed: LocalFile) -> bytes:
+        if self._refetch is None:
+            wanted = ByteRange(self._sent.end, self._end)
+            self._refetch = await Refetch.open(self._search.origin, wanted, self._search.known, self._sent)
+        return await self._refetch.read(failed.recorded_sum)
+
+    async def _unless_left(self, work: Coroutine[Any, Any, bytes]) -> bytes:
+        """The work's result, unless the client leaves or patience ends before it is there."""
+        working = asyncio.create_task(work)
+        leaving = asyncio.create_task(self._left.wait())
+        await asyncio.wait({working, leaving}, timeout=self._terms.patience, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if not working.done():
+            working.cancel()
+            await asyncio.wait({working})
+        if working.cancelled():
+            raise RefetchError("the client left, or the origin sent nothing for too long", final=True)
+        return working.result()
+
+    async def _close_refetch(self) -> None:
+        refetch, self._refetch = self._refetch, None
+        if refetch is not None:
+            self.outcome.from_origin += refetch.bytes_from_origin
+            await refetch.close()
+
+    async def close(self, last: Step) -> None:
+        """Give everything back, and say what became of it."""
+        self._upstream.drop()
+        if self._searching is not None:
+            await self._stop_search(self._searching)
+        await _close(self._local)
+        await self._close_refetch()
+        self.outcome.from_origin += self._upstream.bytes_from_origin + self._search.bytes_from_origin
+        match last:
+            case Broken(reason):
+                self.outcome.end = f"broken off: {reason}"
+            case ClientLeft(reason):
+                self.outcome.end = "the client left"
+        self._done(self.outcome)
+
+    async def _stop_search(self, searching: asyncio.Task[LocalFile | None]) -> None:
+        searching.cancel()
+        await asyncio.wait([searching])
+        if not searching.cancelled() and searching.exception() is None:
+            await _close(searching.result())
+
+
+async def _close(copy: LocalFile | None) -> None:
+    if copy is not None:
+        await copy.close()
+
+
+async def _begins_with(copy: LocalFile, sent: SentBytes) -> bool:
+    """Whether the copy holds what was sent, so that it may go on. Raises LocalFileError."""
+    for piece in sent.pieces():
+        if piece.sum != await _sum_of(copy, piece):
+            return False
+    return True
+
+
+async def _sum_of(copy: LocalFile, piece: Piece) -> bytes:
+    if piece.is_whole_block(copy.length):
+        return copy.recorded_sum(piece.start // BLOCK_SIZE)
+    return block_sum(await copy.read_across(piece.start, piece.end))

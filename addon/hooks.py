@@ -1,0 +1,219 @@
+"""The addon: hooks that gather facts, have a plan made of them, and hand it over."""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from mitmproxy import ctx, flowfilter, http
+from mitmproxy.addonmanager import Loader
+from mitmproxy.connection import Client
+from mitmproxy.log import ALERT
+from mitmproxy.proxy.layer import NextLayer
+
+from addon import digest_headers, options, plan
+from addon.commands import Commands
+from addon.delivery import Delivery, Terms
+from addon.index import Index
+from addon.mitm import names
+from addon.outcome import Outcome, Totals
+from addon.partial import Representation, strong_etag
+from addon.plan import Facts, Stream, TryLocal
+from addon.proof import HEAD_SIZE
+from addon.ranges import Span
+from addon.redirects import RedirectClaims
+from addon.scanner import Scanner
+from addon.search import Proof, Search
+from addon.sources.upstream import Upstream
+
+if TYPE_CHECKING:
+    from addon.mitm.takeover import Takeover
+    from addon.mitm.takeovers import Takeovers
+
+logger = logging.getLogger(__name__)
+
+DISK_THREADS = 16
+"""Threads that read files and write the database."""
+
+
+class Nearfetch:
+    """Hooks only."""
+
+    def __init__(self) -> None:
+        self.totals = Totals()
+        self.redirects = RedirectClaims()
+        self.disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="nearfetch-disk")
+        self.takeovers: Takeovers | None = None
+        self.plain: dict[str, Outcome] = {}
+        self.commands = Commands(self)
+        self.addons = [self.commands]
+
+    def load(self, loader: Loader) -> None:
+        options.declare(loader)
+
+    def configure(self, updated: set[str]) -> None:
+        if not any(name.startswith(options.PREFIX) for name in updated):
+            return
+        self.settings = options.read(ctx.options)
+
+    def running(self) -> None:
+        settings = self.settings
+        self.index = Index(settings.data_dir, self.disk)
+        self.index.open()
+        self.scanner = Scanner(settings.data_dir, settings.scan_paths, settings.policy.min_size)
+        self._take_over_bodies()
+        self.scanner.start()
+
+    def _take_over_bodies(self) -> None:
+        missing = names.missing()
+        if missing:
+            logger.log(
+                ALERT,
+                "Nearfetch does nothing: this mitmproxy lacks %s. It goes on as a plain proxy.",
+                ", ".join(missing),
+            )
+            return
+        from addon.mitm.takeovers import Takeovers  # noqa: PLC0415 - only where its imports exist
+
+        self.takeovers = Takeovers(ctx.master)
+
+    async def done(self) -> None:
+        await self.scanner.stop()
+        self.index.close()
+        self.disk.shutdown(wait=False)
+
+    def next_layer(self, choice: NextLayer) -> None:
+        if self.takeovers is not None:
+            self.takeovers.adopt(choice)
+
+    def client_disconnected(self, client: Client) -> None:
+        if self.takeovers is not None:
+            self.takeovers.client_disconnected(client)
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if self.takeovers is None or not self._is_ours(flow):
+            return
+        assert flow.response
+        if 300 <= flow.response.status_code < 400:
+            self._remember_redirect(flow)
+            return
+        facts = _facts(flow)
+        span = plan.eligible_span(facts, self.settings.policy)
+        if span is not None:
+            self._deliver(flow, facts, span)
+
+    def _is_ours(self, flow: http.HTTPFlow) -> bool:
+        """Whether the response is an origin's to a client, and not made or streamed by another addon."""
+        assert flow.response
+        return (
+            self.takeovers is not None
+            and self.takeovers.possible(flow)
+            and not flow.is_replay
+            and flow.response.raw_content is None
+            and not callable(flow.response.stream)
+            and not (self.settings.skip and flowfilter.match(self.settings.skip, flow))
+        )
+
+    def _remember_redirect(self, flow: http.HTTPFlow) -> None:
+        assert flow.response
+        location = flow.response.headers.get("location")
+        if location:
+            claims = self._claims(flow)
+            self.redirects.remember(_client_of(flow), flow.request.pretty_url, location, claims, time.monotonic())
+
+    def _claims(self, flow: http.HTTPFlow) -> tuple[digest_headers.Claim, ...]:
+        assert flow.response
+        own = digest_headers.read(
+            flow.response.headers.items(multi=True),
+            status=flow.response.status_code,
+            path=flow.request.path,
+        )
+        carried = self.redirects.recall(_client_of(flow), flow.request.pretty_url, time.monotonic())
+        return digest_headers.with_carried(own, carried)
+
+    def _deliver(self, flow: http.HTTPFlow, facts: Facts, span: Span) -> None:
+        assert flow.response
+        claims = digest_headers.agree(self._claims(flow))
+        wanted = [claim.digest for claim in plan.keys(claims)]
+        copies = self.index.find(wanted) if wanted else []
+        proof = plan.proof_for(*_origin_of(flow), self.settings.policy)
+        match plan.decide(facts, span, claims, copies, proof):
+            case Stream(reason):
+                flow.response.stream = True
+                self.plain[flow.id] = Outcome(wanted=span.length, reason=reason)
+                _say_in_header(flow.response, "fwd=miss")
+            case TryLocal() as chosen:
+                self._try_local(flow, span, chosen)
+
+    def _try_local(self, flow: http.HTTPFlow, span: Span, chosen: TryLocal) -> None:
+        assert flow.response
+        assert self.takeovers is not None
+        assert span.total is not None
+        upstream = Upstream(HEAD_SIZE)
+        search = Search(
+            copies=chosen.copies,
+            proof=chosen.proof,
+            known=Representation(span.total, strong_etag(flow.response.headers)),
+            start=span.start,
+            head=upstream.head,
+            origin=self.takeovers.origin_of(flow),
+            disk=self.disk,
+            forget=self.index.forget,
+        )
+        terms = Terms(
+            certain=chosen.proof is Proof.TRUST,
+            hold_origin=self.settings.prefer is options.Prefer.BANDWIDTH,
+            patience=float(ctx.options.tcp_timeout),
+        )
+        body = Delivery(span, upstream, search, terms, lambda outcome: self._finished(flow, outcome))
+        self.takeovers.take(flow, body)
+        _say_in_header(flow.response, "hit; detail=local" if terms.certain else "fwd=miss; detail=candidate")
+
+    async def nearfetch_next_block(self, takeover: Takeover) -> None:
+        await takeover.advance()
+
+    async def nearfetch_body_end(self, takeover: Takeover) -> None:
+        await takeover.close()
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        outcome = self.plain.pop(flow.id, None)
+        if outcome is not None:
+            outcome.delivered = outcome.from_origin = outcome.wanted
+            self._finished(flow, outcome)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        outcome = self.plain.pop(flow.id, None)
+        if outcome is not None:
+            outcome.end = f"broken off: {flow.error.msg if flow.error else 'unknown'}"
+            self._finished(flow, outcome)
+
+    def _finished(self, flow: http.HTTPFlow, outcome: Outcome) -> None:
+        self.totals.add(outcome)
+        sentence = outcome.sentence()
+        flow.comment = sentence
+        logger.info("Nearfetch: %s %s", flow.request.pretty_url, sentence)
+
+
+def _facts(flow: http.HTTPFlow) -> Facts:
+    assert flow.response
+    return Facts(flow.request.method, flow.request.headers, flow.response.status_code, flow.response.headers)
+
+
+def _client_of(flow: http.HTTPFlow) -> str:
+    return flow.client_conn.peername[0] if flow.client_conn.peername else ""
+
+
+def _origin_of(flow: http.HTTPFlow) -> tuple[str, str, int]:
+    """Scheme, host and port that were connected to: never the Host header, which the client makes."""
+    host = flow.request.host
+    if flow.request.scheme == "https" and flow.server_conn.sni:
+        host = flow.server_conn.sni
+    return flow.request.scheme, host, flow.request.port
+
+
+def _say_in_header(response: http.Response, what: str) -> None:
+    """Cache-Status (RFC 9211), after what caches nearer to the origin said."""
+    said = response.headers.get("cache-status")
+    response.headers["cache-status"] = f"{said}, nearfetch; {what}" if said else f"nearfetch; {what}"

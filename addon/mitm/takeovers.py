@@ -1,0 +1,86 @@
+"""Puts our layers into mitmproxy's connections, and keeps account of the bodies that were taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mitmproxy import http
+from mitmproxy.addons.next_layer import NextLayer as NextLayerAddon
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.connection import Client
+from mitmproxy.master import Master
+from mitmproxy.proxy.layer import Layer, NextLayer
+from mitmproxy.proxy.layers import http as layers
+from mitmproxy.proxy.layers.http._http2 import Http2Server
+
+from addon.mitm.headless import FlowOrigin
+from addon.mitm.takeover import Takeover, TakeoverLayer, TakeoverStream
+from addon.mitm.writable import ClientWriter, hold_upstreams
+from addon.ports import Body
+
+
+class Takeovers:
+    """The one object through which the rest of the addon reaches live bodies."""
+
+    def __init__(self, master: Master) -> None:
+        self._master = master
+        self._proxyserver: Proxyserver = master.addons.get("proxyserver")
+        self._next_layer: NextLayerAddon = master.addons.get("nextlayer")
+        self._held: set[str] = set()
+        self.expecting: dict[str, TakeoverStream] = {}
+        self.active: set[Takeover] = set()
+
+    def adopt(self, choice: NextLayer) -> None:
+        """Let mitmproxy choose the next layer, then make its HTTP layers ours. For the `next_layer` hook."""
+        self._next_layer.next_layer(choice)
+        for layer in _with_children(choice.layer):
+            if type(layer) is layers.HttpLayer and layer.context.client.transport_protocol == "tcp":
+                layer.__class__ = TakeoverLayer
+                assert isinstance(layer, TakeoverLayer)
+                layer.takeovers = self
+
+    def possible(self, flow: http.HTTPFlow) -> bool:
+        """Whether the response that is being looked at can be taken over."""
+        return flow.id in self.expecting and flow.client_conn.id in self._proxyserver.connections
+
+    def take(self, flow: http.HTTPFlow, body: Body) -> None:
+        """Feed the client of this flow, whose `responseheaders` hook is running, from `body`."""
+        stream = self.expecting[flow.id]
+        stream.takeover = Takeover(flow, body, self._client_writer(stream))
+        assert flow.response
+        flow.response.stream = True
+
+    def origin_of(self, flow: http.HTTPFlow) -> FlowOrigin:
+        """The flow's origin, to be asked again."""
+        return FlowOrigin(flow, self._master.options, self._master.addons.handle_lifecycle)
+
+    def _client_writer(self, stream: TakeoverStream) -> ClientWriter:
+        client = stream.context.client
+        handler = self._proxyserver.connections[client.id]
+        if client.id not in self._held:
+            self._held.add(client.id)
+            hold_upstreams(handler, lambda: self._of(client))
+        connection = stream.layer.connections[client]
+        http2 = connection.h2_conn if isinstance(connection, Http2Server) else None
+        patience = float(stream.context.options.tcp_timeout)
+        return ClientWriter(handler, client, http2, stream.stream_id, patience)
+
+    def _of(self, client: Client) -> Iterator[Takeover]:
+        return (takeover for takeover in self.active if takeover.writer.client is client)
+
+    def client_moved(self, client: Client) -> None:
+        """The client sent something."""
+        for takeover in self._of(client):
+            takeover.writer.moved()
+
+    def client_disconnected(self, client: Client) -> None:
+        """The safety net: mitmproxy may lose the news that a client left."""
+        for takeover in list(self._of(client)):
+            takeover.client_left()
+        self._held.discard(client.id)
+
+
+def _with_children(layer: Layer | None) -> Iterator[Layer]:
+    while layer is not None:
+        yield layer
+        layer = getattr(layer, "child_layer", None)

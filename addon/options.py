@@ -1,0 +1,125 @@
+"""Nearfetch's options, as the user writes them and as the rest of the addon reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from mitmproxy import exceptions, flowfilter
+from mitmproxy.addonmanager import Loader
+from mitmproxy.options import Options
+
+from addon.plan import Policy
+from addon.search import Proof
+from hashdb.paths import default_data_dir
+from hashdb.sizes import InvalidSizeError, parse_size
+
+PREFIX = "nearfetch_"
+
+
+class Prefer(StrEnum):
+    """What to spare while a nearer source is being made ready."""
+
+    BANDWIDTH = "bandwidth"
+    LATENCY = "latency"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options, read."""
+
+    data_dir: Path
+    scan_paths: tuple[Path, ...]
+    skip: flowfilter.TFilter | None
+    prefer: Prefer
+    policy: Policy
+
+
+def declare(loader: Loader) -> None:
+    """Add the options to mitmproxy."""
+    add = loader.add_option
+    add(
+        f"{PREFIX}data_dir",
+        str,
+        str(default_data_dir()),
+        "Folder of the hash database.",
+    )
+    add(
+        f"{PREFIX}scan_paths",
+        Sequence[str],
+        ["~/Downloads"],
+        "Folders whose files are indexed, so that downloads of the same content come from there.",
+    )
+    add(
+        f"{PREFIX}min_size",
+        str,
+        "10m",
+        "Smaller files are neither indexed nor touched. The faster the line, the larger it may be.",
+    )
+    add(f"{PREFIX}skip", str, "", "Flows that are left alone: a mitmproxy flow filter, ~d example.com say.")
+    add(
+        f"{PREFIX}proof",
+        str,
+        Proof.SAMPLES.value,
+        "What an origin has to show before local bytes are handed out for its digest: 'samples' of the file, "
+        "its 'head', or 'trust' for nothing, which holds for nearfetch_trusted_origins alone.",
+        choices=[proof.value for proof in Proof],
+    )
+    add(
+        f"{PREFIX}trusted_origins",
+        Sequence[str],
+        [],
+        "Origins whose digests are believed without proof, as HOST, HOST:PORT or SCHEME://HOST[:PORT].",
+    )
+    add(
+        f"{PREFIX}prefer",
+        str,
+        Prefer.BANDWIDTH.value,
+        "'bandwidth': the origin waits a moment while a nearer copy is made ready. 'latency': both race.",
+        choices=[prefer.value for prefer in Prefer],
+    )
+
+
+def read(options: Options) -> Settings:
+    """Raises mitmproxy's OptionsError, with a sentence that says what to do."""
+
+    def value(name: str) -> str:
+        return str(getattr(options, PREFIX + name))
+
+    proof = Proof(value("proof"))
+    trusted = tuple(getattr(options, f"{PREFIX}trusted_origins"))
+    if proof is Proof.TRUST and not trusted:
+        raise exceptions.OptionsError(
+            f"{PREFIX}proof=trust needs {PREFIX}trusted_origins: name the origins that are to be trusted."
+        )
+    return Settings(
+        data_dir=Path(value("data_dir")).expanduser().absolute(),
+        scan_paths=tuple(_folders(getattr(options, f"{PREFIX}scan_paths"))),
+        skip=_filter(value("skip")),
+        prefer=Prefer(value("prefer")),
+        policy=Policy(_size("min_size", value("min_size")), proof, frozenset(map(str.lower, trusted))),
+    )
+
+
+def _folders(names: Sequence[str]) -> list[Path]:
+    return [Path(name).expanduser().absolute() for name in names if name]
+
+
+def _size(name: str, text: str) -> int:
+    try:
+        return parse_size(text)
+    except InvalidSizeError as error:
+        raise exceptions.OptionsError(f"{PREFIX}{name}: {error}") from error
+
+
+def _filter(text: str) -> flowfilter.TFilter | None:
+    if not text:
+        return None
+    try:
+        return flowfilter.parse(text)
+    except ValueError as error:
+        raise exceptions.OptionsError(
+            f"{PREFIX}skip: {text!r} is no flow filter ({error}); see `mitmdump --help` for the syntax."
+        ) from error

@@ -1,0 +1,80 @@
+"""Scans of the user's folders, in a process of their own: hashing must not take the proxy's time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+MAX_LINE = 1 << 20
+"""Bytes of one line of a scan's output that are read."""
+
+
+class Scanner:
+    """At most one scan at a time."""
+
+    def __init__(self, data_dir: Path, folders: Sequence[Path], min_size: int) -> None:
+        self._command = [
+            *(sys.executable, "-m", "hashdb", "--data-dir", str(data_dir)),
+            *("scan", "--background", "--json", "--min-size", str(min_size)),
+            *(str(folder) for folder in folders),
+        ]
+        self._folders = folders
+        self._task: asyncio.Task[None] | None = None
+        self.last = "none yet"
+        """What became of the last scan, in words."""
+
+    @property
+    def running(self) -> bool:
+        """Whether a scan is under way."""
+        return self._task is not None and not self._task.done()
+
+    def start(self) -> bool:
+        """Begin a scan; False where one is under way or there is nothing to scan."""
+        if self.running or not self._folders:
+            return False
+        self._task = asyncio.create_task(self._scan())
+        return True
+
+    async def stop(self) -> None:
+        """End a scan that is under way; what it has hashed is kept."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _scan(self) -> None:
+        names = ", ".join(map(str, self._folders))
+        logger.info("Nearfetch: indexing %s ...", names)
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=MAX_LINE,
+        )
+        try:
+            out, err = await process.communicate()
+        except asyncio.CancelledError:
+            process.terminate()
+            await process.wait()
+            raise
+        self.last = _in_words(process.returncode or 0, out.decode(), err.decode())
+        logger.log(logging.ERROR if process.returncode else logging.INFO, "Nearfetch: %s", self.last)
+
+
+def _in_words(code: int, out: str, err: str) -> str:
+    """The outcome of `nearfetch-hashdb scan --json`: its last line on success, its complaint otherwise."""
+    try:
+        outcome = json.loads(out.strip().rpartition("\n")[2])
+        return (
+            f"indexed: {outcome['hashed']} files hashed, {outcome['unchanged']} unchanged, "
+            f"{outcome['moved']} moved, {outcome['vanished']} vanished, in {outcome['seconds']:.1f} s"
+        )
+    except (ValueError, KeyError, TypeError):
+        complaint = err.strip().rpartition("\n")[2] or "it said nothing"
+        return f"the scan failed (exit code {code}): {complaint}"

@@ -1,0 +1,5 @@
+"""What `mitmdump -s` is given."""
+
+from addon.hooks import Nearfetch
+
+addons = [Nearfetch()]

@@ -1,0 +1,1 @@
+"""Which files on this disk have which digests. Knows nothing of HTTP."""

@@ -1,0 +1,1 @@
+"""Files, their patches, and who may have them."""
