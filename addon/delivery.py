@@ -101,7 +101,7 @@ class Delivery:
             self._upstream.news.clear()
             step = await self._step()
             if step is not None:
-                return self._counted(step)
+                return step
 
     async def _step(self) -> Step | None:
         """None: look again."""
@@ -116,7 +116,7 @@ class Delivery:
             return None
         if self._searching is None or not self._terms.certain:
             if self._upstream.has_data:
-                return Block(self._upstream.take(BLOCK_SIZE))
+                return self._block(self._upstream.take(BLOCK_SIZE))
             if self._upstream.over and (self._complete or self._searching is None):
                 return self._end_of_upstream()
         return await self._wait()
@@ -137,12 +137,6 @@ class Delivery:
         if self._complete:
             return Finished()
         return Broken(self._upstream.error or "the origin sent less than it had promised")
-
-    def _counted(self, step: Step) -> Step:
-        if isinstance(step, Block):
-            self._sent.update(step.data)
-            self.outcome.delivered += len(step.data)
-        return step
 
     async def _take_copy(self, searching: asyncio.Task[LocalFile | None]) -> None:
         """Switch to the copy that was found, if it begins with what the client already has."""
@@ -174,11 +168,21 @@ class Delivery:
         if self._complete:
             return Finished()
         try:
-            return Block(await copy.read(self._sent.end, self._end))
+            data = await copy.read(self._sent.end, self._end)
         except LocalFileError as error:
             self._local, self._failed = None, copy
             await self._reject(copy, error)
             return None
+        self._sent.update_blocks(data, copy.recorded_sum)
+        return self._delivered(data)
+
+    def _block(self, data: bytes) -> Block:
+        self._sent.update(data)
+        return self._delivered(data)
+
+    def _delivered(self, data: bytes) -> Block:
+        self.outcome.delivered += len(data)
+        return Block(data)
 
     async def _reject(self, copy: LocalFile, error: LocalFileError) -> None:
         self.outcome.reason = str(error)
@@ -192,7 +196,7 @@ class Delivery:
         for pause in REFETCH_PAUSES:
             await asyncio.sleep(pause)
             try:
-                return Block(await self._unless_left(self._refetched(failed)))
+                return self._block(await self._unless_left(self._refetched(failed)))
             except RefetchError as error:
                 await self._close_refetch()
                 reason = f"after the local copy failed, {error}"

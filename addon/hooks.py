@@ -29,7 +29,6 @@ from addon.search import Proof, Search
 from addon.sources.upstream import Upstream
 
 if TYPE_CHECKING:
-    from addon.mitm.takeover import Takeover
     from addon.mitm.takeovers import Takeovers
 
 logger = logging.getLogger(__name__)
@@ -170,12 +169,6 @@ class Nearfetch:
         body = Delivery(span, upstream, search, terms, lambda outcome: self._finished(flow, outcome))
         self.takeovers.take(flow, body)
         _say_in_header(flow.response, "hit; detail=local" if terms.certain else "fwd=miss; detail=candidate")
-
-    async def nearfetch_next_block(self, takeover: Takeover) -> None:
-        await takeover.advance()
-
-    async def nearfetch_body_end(self, takeover: Takeover) -> None:
-        await takeover.close()
 
     def response(self, flow: http.HTTPFlow) -> None:
         outcome = self.plain.pop(flow.id, None)

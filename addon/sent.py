@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import xxhash
@@ -45,6 +45,15 @@ class SentBytes:
             if self.end % BLOCK_SIZE == 0:
                 self._sums.append(self._open.digest())
                 self._open.reset()
+
+    def update_blocks(self, data: bytes, sum_of: Callable[[int], bytes]) -> None:
+        """These bytes were sent next, and the sums of their whole blocks are known, by the blocks' numbers."""
+        place = 0
+        while self.end % BLOCK_SIZE == 0 and len(data) - place >= BLOCK_SIZE:
+            self._sums.append(sum_of(self.end // BLOCK_SIZE))
+            self.end += BLOCK_SIZE
+            place += BLOCK_SIZE
+        self.update(memoryview(data)[place:])
 
     def pieces(self) -> Iterator[Piece]:
         """All that was sent, in order."""

@@ -225,9 +225,10 @@ class HeadlessConnection(server.ConnectionHandler):
         elif hook.name.startswith(("server_", "tls_")):
             await self._forward(hook)
 
-    def log(self, message: str, level: int = logging.DEBUG, exc_info: Any = None) -> None:
-        """mitmproxy's own chatter about this connection, for `-v`."""
-        logger.log(level if exc_info else logging.DEBUG, message, exc_info=exc_info)
+    def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
+        """Only what went wrong: mitmproxy reports each step of each connection."""
+        if level >= logging.WARNING:
+            logger.log(level, message, exc_info=exc_info)
 
 
 def _same_origin(flow: http.HTTPFlow) -> Server:

@@ -59,7 +59,7 @@ ATTRIBUTES = {
     "mitmproxy.proxy.layers.http:HttpStream": ("flow", "stream_id"),
     "mitmproxy.proxy.layers.http._http2:Http2Server": ("h2_conn",),
     "mitmproxy.proxy.layers.http._http_h2:BufferedH2Connection": ("stream_buffers",),
-    "mitmproxy.proxy.server:ConnectionHandler": ("client", "transports", "wakeup_timer"),
+    "mitmproxy.proxy.server:ConnectionHandler": ("client", "timeout_watchdog", "transports", "wakeup_timer"),
     "mitmproxy.proxy.server:ConnectionIO": ("handler", "writer"),
     "mitmproxy.addons.proxyserver:Proxyserver": ("connections",),
 }

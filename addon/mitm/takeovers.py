@@ -13,9 +13,10 @@ from mitmproxy.proxy.layer import Layer, NextLayer
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 
+from addon.mitm.handlers import prepare
 from addon.mitm.headless import FlowOrigin
 from addon.mitm.takeover import Takeover, TakeoverLayer, TakeoverStream
-from addon.mitm.writable import ClientWriter, hold_upstreams
+from addon.mitm.writable import ClientWriter
 from addon.ports import Body
 
 
@@ -26,7 +27,7 @@ class Takeovers:
         self._master = master
         self._proxyserver: Proxyserver = master.addons.get("proxyserver")
         self._next_layer: NextLayerAddon = master.addons.get("nextlayer")
-        self._held: set[str] = set()
+        self._prepared: set[str] = set()
         self.expecting: dict[str, TakeoverStream] = {}
         self.active: set[Takeover] = set()
 
@@ -57,9 +58,9 @@ class Takeovers:
     def _client_writer(self, stream: TakeoverStream) -> ClientWriter:
         client = stream.context.client
         handler = self._proxyserver.connections[client.id]
-        if client.id not in self._held:
-            self._held.add(client.id)
-            hold_upstreams(handler, lambda: self._of(client))
+        if client.id not in self._prepared:
+            self._prepared.add(client.id)
+            prepare(handler, lambda: self._of(client))
         connection = stream.layer.connections[client]
         http2 = connection.h2_conn if isinstance(connection, Http2Server) else None
         patience = float(stream.context.options.tcp_timeout)
@@ -77,7 +78,7 @@ class Takeovers:
         """The safety net: mitmproxy may lose the news that a client left."""
         for takeover in list(self._of(client)):
             takeover.client_left()
-        self._held.discard(client.id)
+        self._prepared.discard(client.id)
 
 
 def _with_children(layer: Layer | None) -> Iterator[Layer]:

@@ -12,6 +12,9 @@ from hashdb.digest import BLOCK_SIZE, BLOCK_SUM_SIZE, block_sum
 from hashdb.fingerprint import Fingerprint
 from hashdb.records import KnownFile
 
+RUN = 2
+"""Blocks that are read, checked and handed out together. Twice that is in memory for each file that is served."""
+
 OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -46,19 +49,19 @@ class LocalFile:
         return self.record.sums.length
 
     async def read(self, start: int, end: int) -> bytes:
-        """Checked bytes from `start` to `end` or to the end of `start`'s block, whichever comes first.
+        """Checked bytes from `start` on: at least one, at most RUN blocks, none from `end` on.
 
-        While they are used, the block that follows is read already, where `end` lies beyond this one.
-        Raises LocalFileError.
+        While they are used, the run that follows is read already. Raises LocalFileError.
         """
-        number = start // BLOCK_SIZE
-        block = await self._block(number)
-        block_start = number * BLOCK_SIZE
-        if end > block_start + BLOCK_SIZE:
-            self._ahead = (number + 1, self._fetch(number + 1))
-        if start == block_start and end - start >= len(block):
-            return block
-        return block[start - block_start : end - block_start]
+        first = start // BLOCK_SIZE
+        run = await self._run(first, min(RUN, -(-end // BLOCK_SIZE) - first))
+        run_start, run_end = first * BLOCK_SIZE, first * BLOCK_SIZE + len(run)
+        if run_end < end:
+            following = run_end // BLOCK_SIZE
+            self._ahead = (following, self._fetch(following, min(RUN, -(-end // BLOCK_SIZE) - following)))
+        if start == run_start and run_end <= end:
+            return run
+        return run[start - run_start : end - run_start]
 
     async def read_across(self, start: int, end: int) -> bytes:
         """Checked bytes from `start` to `end`, over as many blocks as that takes; for a few bytes here and there.
@@ -66,7 +69,7 @@ class LocalFile:
         Raises LocalFileError.
         """
         first = start // BLOCK_SIZE
-        blocks = [await asyncio.shield(self._fetch(number)) for number in range(first, -(-end // BLOCK_SIZE))]
+        blocks = [await asyncio.shield(self._fetch(number, 1)) for number in range(first, -(-end // BLOCK_SIZE))]
         return b"".join(blocks)[start - first * BLOCK_SIZE : end - first * BLOCK_SIZE]
 
     def recorded_sum(self, number: int) -> bytes:
@@ -79,22 +82,22 @@ class LocalFile:
             await asyncio.wait(self._reading)
         await asyncio.get_running_loop().run_in_executor(self._disk, os.close, self._descriptor)
 
-    async def _block(self, number: int) -> bytes:
+    async def _run(self, first: int, count: int) -> bytes:
         ahead, self._ahead = self._ahead, None
-        block = ahead[1] if ahead is not None and ahead[0] == number else self._fetch(number)
-        return await asyncio.shield(block)
+        run = ahead[1] if ahead is not None and ahead[0] == first else self._fetch(first, count)
+        return await asyncio.shield(run)
 
-    def _fetch(self, number: int) -> asyncio.Future[bytes]:
+    def _fetch(self, first: int, count: int) -> asyncio.Future[bytes]:
         loop = asyncio.get_running_loop()
-        block = loop.run_in_executor(self._disk, _read_checked, self.record, self._descriptor, number)
-        self._reading.add(block)
-        block.add_done_callback(self._was_read)
-        return block
+        run = loop.run_in_executor(self._disk, _read_checked, self.record, self._descriptor, first, count)
+        self._reading.add(run)
+        run.add_done_callback(self._was_read)
+        return run
 
-    def _was_read(self, block: asyncio.Future[bytes]) -> None:
-        self._reading.discard(block)
-        # A block that was read ahead may never be asked for: asyncio need not complain about its error.
-        block.exception()
+    def _was_read(self, run: asyncio.Future[bytes]) -> None:
+        self._reading.discard(run)
+        # What was read ahead may never be asked for: asyncio need not complain about its error.
+        run.exception()
 
 
 def _close_opened(opening: asyncio.Future[int]) -> None:
@@ -117,18 +120,28 @@ def _open_unchanged(record: KnownFile) -> int:
     return descriptor
 
 
-def _read_checked(record: KnownFile, descriptor: int, number: int) -> bytes:
-    start = number * BLOCK_SIZE
-    wanted = min(BLOCK_SIZE, record.sums.length - start)
+def _read_checked(record: KnownFile, descriptor: int, first: int, count: int) -> bytes:
+    """`count` blocks, or as many as are right; the first has to be."""
+    start = first * BLOCK_SIZE
+    wanted = min(count * BLOCK_SIZE, record.sums.length - start)
     try:
-        block = _read_fully(descriptor, start, wanted)
+        run = _read_fully(descriptor, start, wanted)
     except OSError as error:
         raise LocalFileError(f"{record.path} cannot be read at byte {start}: {error.strerror}") from error
-    if len(block) != wanted:
-        raise LocalFileError(f"{record.path} was truncated while it was being served")
-    if block_sum(block) != _recorded_sum(record, number):
-        raise LocalFileError(f"{record.path} is not what it was between bytes {start} and {start + wanted}")
-    return block
+    good = _good_bytes(record, first, memoryview(run), wanted)
+    if good == 0:
+        was = "truncated" if len(run) < min(wanted, BLOCK_SIZE) else "changed"
+        raise LocalFileError(f"{record.path} was {was} after byte {start} since it was indexed")
+    return run if good == len(run) else run[:good]
+
+
+def _good_bytes(record: KnownFile, first: int, run: memoryview, wanted: int) -> int:
+    """How many bytes of the run, in whole blocks, are what the record says."""
+    for start in range(0, wanted, BLOCK_SIZE):
+        block = run[start : min(start + BLOCK_SIZE, wanted)]
+        if block_sum(block) != _recorded_sum(record, first + start // BLOCK_SIZE):
+            return start
+    return wanted
 
 
 def _read_fully(descriptor: int, start: int, wanted: int) -> bytes:

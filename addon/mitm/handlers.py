@@ -1,0 +1,54 @@
+"""What we change about the connection handler of a client whose response was taken over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from mitmproxy.proxy import commands
+from mitmproxy.proxy.server import ConnectionHandler
+
+from addon.mitm.takeover import NearfetchBodyEndHook, NearfetchNextBlockHook, Takeover
+
+
+def prepare(handler: ConnectionHandler, active: Callable[[], Iterable[Takeover]]) -> None:
+    """Once for each handler. `active`: the takeovers of its client that are under way."""
+    _hold_upstreams(handler, active)
+    _answer_our_hooks(handler)
+
+
+def _hold_upstreams(handler: ConnectionHandler, active: Callable[[], Iterable[Takeover]]) -> None:
+    """Make the handler's upstream readers wait while a body that they feed wants no more.
+
+    mitmproxy calls `drain_writers` after each read of each connection. The client's own reader never waits:
+    it is the one that brings window updates and the news that the client left.
+    """
+    drain = handler.drain_writers
+
+    async def drain_writers() -> None:
+        reader = asyncio.current_task()
+        connection = next((c for c, io in handler.transports.items() if io.handler is reader), None)
+        if connection is not None and connection is not handler.client:
+            for takeover in list(active()):
+                # Behind an upstream proxy the transport's connection is not the flow's: hold it too.
+                if takeover.flow.server_conn is connection or takeover.flow.server_conn not in handler.transports:
+                    await takeover.body.flowing.wait()
+        await drain()  # type: ignore[no-untyped-call]
+
+    handler.drain_writers = drain_writers  # type: ignore[method-assign]
+
+
+def _answer_our_hooks(handler: ConnectionHandler) -> None:
+    """Answer our hooks on the spot: on their way through all addons they would cost more than the block itself."""
+    handle = handler.handle_hook
+
+    async def handle_hook(hook: commands.StartHook) -> None:
+        if isinstance(hook, NearfetchNextBlockHook):
+            with handler.timeout_watchdog.disarm():
+                await hook.takeover.advance()
+        elif isinstance(hook, NearfetchBodyEndHook):
+            await hook.takeover.close()
+        else:
+            await handle(hook)
+
+    handler.handle_hook = handle_hook  # type: ignore[method-assign]
