@@ -22,11 +22,13 @@ from addon.outcome import Outcome, Totals
 from addon.partial import Representation, strong_etag
 from addon.plan import Facts, Stream, TryLocal
 from addon.proof import HEAD_SIZE
+from addon.proven import Proven
 from addon.ranges import Span
 from addon.redirects import RedirectClaims
 from addon.scanner import Scanner
-from addon.search import Proof, Search
+from addon.search import Proof, ProofMemory, Search
 from addon.sources.upstream import Upstream
+from hashdb.paths import printable
 
 if TYPE_CHECKING:
     from addon.mitm.takeovers import Takeovers
@@ -43,11 +45,14 @@ class Nearfetch:
     def __init__(self) -> None:
         self.totals = Totals()
         self.redirects = RedirectClaims()
+        self.proven = Proven()
         self.disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="nearfetch-disk")
+        self.index = Index(self.disk)
+        self.scanner = Scanner()
         self.takeovers: Takeovers | None = None
         self.plain: dict[str, Outcome] = {}
-        self.commands = Commands(self)
-        self.addons = [self.commands]
+        self.is_running = False
+        self.addons = [Commands(self)]
 
     def load(self, loader: Loader) -> None:
         options.declare(loader)
@@ -56,25 +61,27 @@ class Nearfetch:
         if not any(name.startswith(options.PREFIX) for name in updated):
             return
         self.settings = options.read(ctx.options)
+        if self.is_running and updated & options.ABOUT_THE_INDEX:
+            self._open_index()
 
     def running(self) -> None:
-        settings = self.settings
-        self.index = Index(settings.data_dir, self.disk)
-        self.index.open()
-        self.scanner = Scanner(settings.data_dir, settings.scan_paths, settings.policy.min_size)
+        self.is_running = True
         self._take_over_bodies()
+        self._open_index()
+
+    def _open_index(self) -> None:
+        settings = self.settings
+        self.index.open(settings.data_dir)
+        self.scanner.set(settings.data_dir, settings.scan_paths, settings.policy.min_size)
         self.scanner.start()
 
     def _take_over_bodies(self) -> None:
         missing = names.missing()
         if missing:
-            logger.log(
-                ALERT,
-                "Nearfetch does nothing: this mitmproxy lacks %s. It goes on as a plain proxy.",
-                ", ".join(missing),
-            )
+            what = ", ".join(missing)
+            logger.log(ALERT, "Nearfetch does nothing: this mitmproxy lacks %s. It stays a plain proxy.", what)
             return
-        from addon.mitm.takeovers import Takeovers  # noqa: PLC0415 - only where its imports exist
+        from addon.mitm.takeovers import Takeovers  # noqa: PLC0415 - it imports those names
 
         self.takeovers = Takeovers(ctx.master)
 
@@ -160,6 +167,7 @@ class Nearfetch:
             origin=self.takeovers.origin_of(flow),
             disk=self.disk,
             forget=self.index.forget,
+            **self._memory_of_proofs(flow),
         )
         terms = Terms(
             certain=chosen.proof is Proof.TRUST,
@@ -169,6 +177,17 @@ class Nearfetch:
         body = Delivery(span, upstream, search, terms, lambda outcome: self._finished(flow, outcome))
         self.takeovers.take(flow, body)
         _say_in_header(flow.response, "hit; detail=local" if terms.certain else "fwd=miss; detail=candidate")
+
+    def _memory_of_proofs(self, flow: http.HTTPFlow) -> ProofMemory:
+        assert flow.response
+        etag = strong_etag(flow.response.headers)
+        if etag is None:
+            return {}
+        proof = (_client_of(flow), flow.request.url, etag)
+        return {
+            "was_proven": lambda content: self.proven.holds(*proof, content, time.monotonic()),
+            "now_proven": lambda content: self.proven.remember(*proof, content, time.monotonic()),
+        }
 
     def response(self, flow: http.HTTPFlow) -> None:
         outcome = self.plain.pop(flow.id, None)
@@ -185,8 +204,8 @@ class Nearfetch:
     def _finished(self, flow: http.HTTPFlow, outcome: Outcome) -> None:
         self.totals.add(outcome)
         sentence = outcome.sentence()
-        flow.comment = sentence
-        logger.info("Nearfetch: %s %s", flow.request.pretty_url, sentence)
+        flow.comment = f"{flow.comment}; {sentence}" if flow.comment else sentence
+        logger.info("Nearfetch: %s %s", printable(flow.request.pretty_url), sentence)
 
 
 def _facts(flow: http.HTTPFlow) -> Facts:

@@ -25,18 +25,23 @@ LOOKUP_BUSY_MS = 50
 class Index:
     """Which files are held. Where the database cannot be used, none are, and the log says why, once."""
 
-    def __init__(self, data_dir: Path, disk: Executor) -> None:
-        self._data_dir = data_dir
+    def __init__(self, disk: Executor) -> None:
         self._disk = disk
+        self._data_dir: Path | None = None
         self._store: HashStore | None = None
         self._said = ""
         self._try_again_at = 0.0
 
-    def open(self) -> None:
-        """Open the database, or say why that cannot be."""
+    def open(self, data_dir: Path) -> None:
+        """Open the database in this folder, or say why that cannot be."""
+        self.close()
+        self._data_dir = data_dir
+        self._open(data_dir)
+
+    def _open(self, data_dir: Path) -> None:
         self._try_again_at = time.monotonic() + REOPEN_SECONDS
         try:
-            self._store = HashStore.open(self._data_dir, busy_timeout_ms=LOOKUP_BUSY_MS)
+            self._store = HashStore.open(data_dir, busy_timeout_ms=LOOKUP_BUSY_MS)
         except StoreError as error:
             self._say(error)
         else:
@@ -49,8 +54,8 @@ class Index:
 
     def find(self, digests: Iterable[Digest]) -> list[KnownFile]:
         """The files that have these digests; none where the database cannot be used."""
-        if self._store is None and time.monotonic() >= self._try_again_at:
-            self.open()
+        if self._store is None and self._data_dir and time.monotonic() >= self._try_again_at:
+            self._open(self._data_dir)
         if self._store is None:
             return []
         try:

@@ -18,6 +18,9 @@ from hashdb.sizes import InvalidSizeError, parse_size
 
 PREFIX = "nearfetch_"
 
+ABOUT_THE_INDEX = {f"{PREFIX}data_dir", f"{PREFIX}scan_paths", f"{PREFIX}min_size"}
+"""Options whose change means another database or another scan."""
+
 
 class Prefer(StrEnum):
     """What to spare while a nearer source is being made ready."""

@@ -18,16 +18,21 @@ MAX_LINE = 1 << 20
 class Scanner:
     """At most one scan at a time."""
 
-    def __init__(self, data_dir: Path, folders: Sequence[Path], min_size: int) -> None:
+    def __init__(self) -> None:
+        self._command: list[str] = []
+        self._folders: Sequence[Path] = ()
+        self._task: asyncio.Task[None] | None = None
+        self.last = "none yet"
+        """What became of the last scan, in words."""
+
+    def set(self, data_dir: Path, folders: Sequence[Path], min_size: int) -> None:
+        """What scans that start from now on are about. `min_size` in bytes."""
+        self._folders = folders
         self._command = [
             *(sys.executable, "-m", "hashdb", "--data-dir", str(data_dir)),
             *("scan", "--background", "--json", "--min-size", str(min_size)),
             *(str(folder) for folder in folders),
         ]
-        self._folders = folders
-        self._task: asyncio.Task[None] | None = None
-        self.last = "none yet"
-        """What became of the last scan, in words."""
 
     @property
     def running(self) -> bool:

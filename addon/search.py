@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypedDict
 
 from addon.partial import Representation
 from addon.ports import Origin
 from addon.proof import UnprovenError, compare_head, compare_samples, sample_ranges
 from addon.sources.local_file import LocalFile, LocalFileError
+from hashdb.digest import Digest
 from hashdb.records import KnownFile
 
 
@@ -21,6 +23,15 @@ class Proof(StrEnum):
     SAMPLES = "samples"
     HEAD = "head"
     TRUST = "trust"
+
+
+class ProofMemory(TypedDict, total=False):
+    """Of one URL and one client: what was proven a moment ago. Each is told the content's digest."""
+
+    was_proven: Callable[[Digest], bool]
+    """Whether the origin has shown samples of it: then its first bytes are enough."""
+    now_proven: Callable[[Digest], None]
+    """It has."""
 
 
 @dataclass(slots=True)
@@ -38,6 +49,8 @@ class Search:
     disk: Executor
     forget: Callable[[KnownFile, str], None]
     """The file is not what its record says: drop the record, for this reason. Must not block."""
+    was_proven: Callable[[Digest], bool] = lambda _: False
+    now_proven: Callable[[Digest], None] = lambda _: None
     choose: random.Random = field(default_factory=random.SystemRandom)
     reason: str = ""
     """Why nothing was found."""
@@ -74,9 +87,11 @@ class Search:
         if self.proof is Proof.TRUST:
             return
         await compare_head(copy, self.start, await self.head())
-        if self.proof is Proof.SAMPLES:
+        content = copy.record.sums.sha256
+        if self.proof is Proof.SAMPLES and not self.was_proven(content):
             ranges = sample_ranges(self.known.total, self.choose)
             self.bytes_from_origin += await compare_samples(copy, self.origin, ranges, self.known)
+            self.now_proven(content)
 
     def _reject(self, record: KnownFile, error: LocalFileError) -> None:
         self.reason = str(error)

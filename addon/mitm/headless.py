@@ -44,7 +44,6 @@ NOT_REPEATED = (
     "transfer-encoding",
     "expect",
     "proxy-connection",
-    "proxy-authorization",
     "connection",
 )
 """Header fields of a client's request that are about that request alone, or about its connection."""
@@ -222,7 +221,7 @@ class HeadlessConnection(server.ConnectionHandler):
         if isinstance(hook, http_hooks.HttpResponseHeadersHook):
             assert hook.flow.response
             hook.flow.response.stream = True
-        elif hook.name.startswith(("server_", "tls_")):
+        elif hook.name.startswith(("server_", "tls_", "http_connect_upstream")):
             await self._forward(hook)
 
     def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
