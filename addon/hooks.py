@@ -13,7 +13,7 @@ from mitmproxy.connection import Client
 from mitmproxy.log import ALERT
 from mitmproxy.proxy.layer import NextLayer
 
-from addon import digest_headers, options, plan
+from addon import digest_headers, options, plan, welcome
 from addon.commands import Commands
 from addon.delivery import Delivery, Terms
 from addon.index import Index
@@ -67,6 +67,9 @@ class Nearfetch:
     def running(self) -> None:
         self.is_running = True
         self._take_over_bodies()
+        addresses = [(host, port) for host, port, *_ in ctx.master.addons.get("proxyserver").listen_addrs()]
+        for line in welcome.lines(addresses, self.settings.scan_paths, ctx.options.nearfetch_min_size):
+            logger.info("Nearfetch: %s", line)
         self._open_index()
 
     def _open_index(self) -> None:

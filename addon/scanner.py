@@ -76,10 +76,9 @@ def _in_words(code: int, out: str, err: str) -> str:
     """The outcome of `nearfetch-hashdb scan --json`: its last line on success, its complaint otherwise."""
     try:
         outcome = json.loads(out.strip().rpartition("\n")[2])
-        return (
-            f"indexed: {outcome['hashed']} files hashed, {outcome['unchanged']} unchanged, "
-            f"{outcome['moved']} moved, {outcome['vanished']} vanished, in {outcome['seconds']:.1f} s"
-        )
-    except (ValueError, KeyError, TypeError):
+        counts = [f"{outcome[name]} {name}" for name in ("hashed", "unchanged", "moved", "vanished")]
+        counts += [f"{count} {name.replace('_', ' ')}" for name, count in outcome["skipped"].items() if count]
+        return f"indexed in {outcome['seconds']:.1f} s: {', '.join(counts)}"
+    except (ValueError, KeyError, TypeError, AttributeError):
         complaint = err.strip().rpartition("\n")[2] or "it said nothing"
         return f"the scan failed (exit code {code}): {complaint}"
