@@ -1,6 +1,7 @@
 """What a download costs the proxy: Nearfetch serving from disk beside stock mitmdump streaming, in the same run.
 
-MB per CPU second of the proxy process alone; the origin is held to 50 MB/s. `python -m bench.delivery [--size 256m] [--rounds 3]`
+MB per CPU second of the proxy process alone; the origin is held to 50 MB/s.
+`python -m bench.delivery [--size 256m] [--rounds 3]`
 """
 
 from __future__ import annotations

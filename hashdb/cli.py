@@ -135,4 +135,5 @@ class _Version(Action):
             found = version("nearfetch")
         except PackageNotFoundError:
             found = "(not installed)"
-        parser.exit(message=f"{PROGRAM} {found}\n")
+        sys.stdout.write(f"{PROGRAM} {found}\n")
+        parser.exit()

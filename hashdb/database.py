@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from peewee import SqliteDatabase
 
 from hashdb import errors, schema
+from hashdb.fingerprint import Fingerprint
 
 FILE_NAME = "hashes.sqlite3"
 
@@ -77,6 +81,21 @@ def make_file(file: Path) -> None:
     os.close(descriptor)
 
 
+def require_file(file: Path, inode: int | None = None) -> None:
+    """Raise StoreMissingError where there is no database, or, with `inode`, where it is not the one opened.
+
+    SQLite itself would go on with a file that was removed, and all that is written would be lost.
+    """
+    try:
+        status = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise errors.missing(file) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise errors.unusable(file, "it is not a regular file")
+    if inode not in (None, status.st_ino):
+        raise errors.missing(file)
+
+
 def open_writer(location: Location) -> SqliteDatabase:
     """A connection for writing, the schema brought up to date, the journal in WAL mode."""
     database = location.connect("rw")
@@ -118,33 +137,26 @@ def open_lookup(location: Location) -> SqliteDatabase:
     return database
 
 
-def open_unwritable(location: Location) -> SqliteDatabase:
-    """A connection where neither the file nor its folder may be written.
+@contextmanager
+def unwritable(location: Location) -> Iterator[SqliteDatabase]:
+    """A connection where the file or its folder may not be written.
 
-    SQLite can join other programs' WAL there, but not start one. Without a WAL nobody is writing, and the
-    file may be read as it lies; `still_unwritten` tells afterwards whether that held.
+    SQLite can join other programs' WAL there, but not start one. Without a WAL nobody is writing, and the file
+    is read as it lies, without locks. Raises StoreLockedError where somebody began to write meanwhile.
     """
-    mode = "ro" if location.write_ahead_log.exists() else "ro&immutable=1"
-    database = location.connect(mode)
+    before = location.file.stat()
+    lockless = not location.write_ahead_log.exists()
+    database = location.connect("ro&immutable=1" if lockless else "ro")
     try:
-        _require_current(database, location)
-    except BaseException:
+        if not schema.check(database, location.file):
+            raise errors.read_only(location.file)
+        yield database
+    finally:
         database.close()
-        raise
-    return database
+    if lockless and not _still_unwritten(location, before):
+        raise errors.locked(location.file)
 
 
-def _require_current(database: SqliteDatabase, location: Location) -> None:
-    if not schema.check(database, location.file):
-        raise errors.read_only(location.file)
-
-
-def still_unwritten(location: Location, before: os.stat_result) -> bool:
-    """Whether what was read without locks since `before` was the whole truth."""
+def _still_unwritten(location: Location, before: os.stat_result) -> bool:
     after = location.file.stat()
-    unchanged = (after.st_mtime_ns, after.st_size, after.st_ino) == (
-        before.st_mtime_ns,
-        before.st_size,
-        before.st_ino,
-    )
-    return unchanged and not location.write_ahead_log.exists()
+    return not location.write_ahead_log.exists() and Fingerprint.of(after) == Fingerprint.of(before)

@@ -84,8 +84,9 @@ def translated(file: Path) -> Iterator[None]:
     try:
         yield
     except peewee.PeeweeException as error:
-        original = error.args[0] if error.args and isinstance(error.args[0], sqlite3.Error) else error
-        raise of_sqlite(original, file) from error
+        # SQLite's own error, which knows the result code, is what peewee's was raised in the context of.
+        original = error.__context__
+        raise of_sqlite(original if isinstance(original, sqlite3.Error) else error, file) from error
     except sqlite3.Error as error:
         raise of_sqlite(error, file) from error
     except InvalidDigestError as error:

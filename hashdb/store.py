@@ -55,6 +55,7 @@ class HashStore:
         self._location = location
         self._writer = writer
         self._lookup = lookup
+        self._inode = location.file.stat().st_ino
         self._writer_lock = threading.Lock()
         self._lookup_lock = threading.Lock()
 
@@ -69,10 +70,10 @@ class HashStore:
             if create and not location.file.exists():
                 opening.make_folder(data_dir)
                 opening.make_file(location.file)
-            _require_file(location.file)
+            opening.require_file(location.file)
             if not opening.is_writable(location.file):
-                opening.open_unwritable(location).close()
-                return cls(location, None, None)
+                with opening.unwritable(location):
+                    return cls(location, None, None)
             writer = opening.open_writer(location)
             try:
                 return cls(location, writer, opening.open_lookup(location))
@@ -144,7 +145,7 @@ class HashStore:
         All of it is done or, on an error, nothing.
         """
         with self._writing() as database:
-            for ids in batched(forgotten, IDS_PER_QUERY, strict=False):
+            for ids in batched(forgotten, IDS_PER_QUERY):
                 _forget(database, ids)
             for record in records:
                 _keep(database, record)
@@ -172,36 +173,32 @@ class HashStore:
                 yield database
             return
         with errors.translated(self.file), self._lookup_lock:
+            opening.require_file(self.file, self._inode)
             yield self._lookup
 
     @contextmanager
     def _reading(self) -> Iterator[SqliteDatabase]:
         # A connection of its own: what takes long must not stand in a lookup's way.
         with errors.translated(self.file):
-            _require_file(self.file)
-            before = self.file.stat()
-            read_only = self._writer is None
-            database = opening.open_unwritable(self._location) if read_only else self._location.connect("ro")
+            opening.require_file(self.file)
+            if self._writer is None:
+                with opening.unwritable(self._location) as database:
+                    yield database
+                return
+            database = self._location.connect("ro")
             try:
                 yield database
             finally:
                 database.close()
-            if read_only and not opening.still_unwritten(self._location, before):
-                raise errors.locked(self.file)
 
     @contextmanager
     def _writing(self) -> Iterator[SqliteDatabase]:
         if self._writer is None:
             raise errors.read_only(self.file)
-        with errors.translated(self.file), self._writer_lock, self._writer.atomic("IMMEDIATE"):
-            yield self._writer
-
-
-def _require_file(file: Path) -> None:
-    if not file.exists():
-        raise errors.missing(file)
-    if not file.is_file():
-        raise errors.unusable(file, "it is not a regular file")
+        with errors.translated(self.file), self._writer_lock:
+            opening.require_file(self.file, self._inode)
+            with self._writer.atomic("IMMEDIATE"):
+                yield self._writer
 
 
 def _sums(length: int, sha1: bytes, sha256: bytes, blocks: bytes) -> ContentSums:

@@ -119,7 +119,9 @@ class Origin:
             server.close()
 
     async def _listen(self, scheme: Scheme) -> asyncio.Server:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # so that asyncio sets TCP_NODELAY
+        listener = socket.socket(
+            socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+        )  # so that asyncio sets TCP_NODELAY
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         listener.bind(("127.0.0.1", 0))
         self._ports[scheme] = listener.getsockname()[1]

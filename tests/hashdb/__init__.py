@@ -1,0 +1,1 @@
+"""Tests of hashdb: real files, real SQLite, real processes."""
