@@ -51,12 +51,14 @@ def check(database: SqliteDatabase, file: Path, steps: Sequence[Step] = STEPS) -
 
     Raises StoreNewerError, and StoreDamagedError where the file is some other program's database.
     """
+    # The tables are looked at first: another process that makes the schema right now makes both in one step.
+    has_tables = bool(database.get_tables())
     version = version_of(database)
     if version > len(steps):
         raise errors.newer(file, version, len(steps))
     if version < 0:
         raise errors.damaged(file, f"its schema version is {version}")
-    if version == 0 and database.get_tables():
+    if version == 0 and has_tables:
         raise errors.damaged(file, "it holds tables that Nearfetch did not make")
     return version == len(steps)
 

@@ -1,20 +1,119 @@
 """The loopback origin, proxies, and a file worth downloading."""
 
 import contextlib
+import functools
 import hashlib
 import random
+import re
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
-from tests.origin import Origin
+from hashdb.digest import ContentHasher, ContentSums
+from hashdb.fingerprint import Fingerprint
+from hashdb.store import HashStore
+from tests.origin import Origin, Resource
+from tests.origin.resources import Content
 from tests.system.processes import NEARFETCH, Proxy, Setting
 
 MIB = 1024 * 1024
 PAYLOAD_SIZE = 64 * MIB
+
+
+@functools.cache
+def random_content(size: int, seed: int = 11) -> bytes:
+    """Bytes that do not compress, the same in every run."""
+    return random.Random(seed).randbytes(size)
+
+
+def sums_of(content: Content) -> ContentSums:
+    """What a scan finds in this content."""
+    if isinstance(content, bytes):
+        return _sums_of_bytes(content)
+    hasher = ContentHasher()
+    with content.open("rb") as file:
+        while block := file.read(4 * MIB):
+            hasher.update(block)
+    return hasher.finish()
+
+
+@functools.lru_cache(32)
+def _sums_of_bytes(content: bytes) -> ContentSums:
+    hasher = ContentHasher()
+    hasher.update(content)
+    return hasher.finish()
+
+
+def claim(content: Content) -> list[tuple[str, str]]:
+    """A response header that names the content's SHA-1."""
+    return [("X-Checksum-Sha1", sums_of(content).sha1.value.hex())]
+
+
+def index_file(data_dir: Path, path: Path, sums: ContentSums | None = None) -> ContentSums:
+    """Put a file into the hash database as a scan would, with the fingerprint that it has now.
+
+    With `sums` the record says those, whatever the file holds.
+    """
+    found = sums or sums_of(path)
+    with HashStore.open(data_dir) as store:
+        store.record(str(path), Fingerprint.of(path.stat()), time.time_ns(), found)
+    return found
+
+
+def indexed_paths(data_dir: Path) -> set[str]:
+    """The files that the hash database knows."""
+    with HashStore.open(data_dir, create=False) as store:
+        return {row.path for row in store.known_rows()}
+
+
+def wait_until(holds: Callable[[], bool], what: str, timeout: float = 10.0) -> None:
+    """For what cannot wake a waiter: another process's files and descriptors. Raises TimeoutError."""
+    deadline = time.monotonic() + timeout
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not so within {timeout} s: {what}")
+        time.sleep(0.02)
+
+
+@dataclass
+class Site:
+    """An origin, and a proxy in front of it that knows the files in `folder`."""
+
+    origin: Origin
+    proxy: Proxy
+    folder: Path
+    resources: dict[str, Resource] = field(default_factory=dict, repr=False)
+    """What was offered, by path, for its switches."""
+    _count: int = field(default=0, repr=False)
+
+    def hold(self, content: Content, name: str = "") -> Path:
+        """Lay a copy into the folder and index it; what is indexed of the same content is dropped."""
+        self._count += 1
+        path = self.folder / (name or f"held {self._count}.bin")
+        path.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+        index_file(self.proxy.data_dir, path)
+        return path
+
+    def offer(self, content: Content, **switches: Any) -> str:
+        """Serve it, under the path that is returned; its SHA-1 is in a header, unless `headers` says otherwise."""
+        self._count += 1
+        path = f"/file-{self._count}"
+        self.resources[path] = self.origin.add(path, content, **({"headers": claim(content)} | switches))
+        return path
+
+    def forget_all(self) -> None:
+        """Empty the hash database."""
+        with HashStore.open(self.proxy.data_dir) as store:
+            store.apply([], [row.file_id for row in store.known_rows()])
+
+    def delivered(self, path: str, start: int = 0) -> str:
+        """What the log says became of the download of this path, as soon as it is there."""
+        return self.proxy.wait_for_log(rf"Nearfetch: \S+{re.escape(path)} (\w+: .*)$", start=start)[1]
 
 
 class ProxyFactory(Protocol):
@@ -64,6 +163,19 @@ def proxy_factory(origin: Origin, tmp_path: Path) -> Iterator[ProxyFactory]:
         yield start
     for proxy in started:
         sys.stdout.write(f"{proxy.log_file}:\n{proxy.log}\n")  # pytest shows it where a test failed
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One for all tests of a file; files of 1 MiB and more are touched. The origin sends 50 MB a second."""
+    folder = tmp_path_factory.mktemp("site")
+    held = folder / "held"
+    held.mkdir()
+    with Origin(rate=50e6) as running:
+        proxy = Proxy(folder / "proxy", origin_ca=running.ca_file, min_size="1m")
+        with HashStore.open(proxy.data_dir), proxy:
+            yield Site(running, proxy, held)
+    sys.stdout.write(f"{proxy.log_file}:\n{proxy.log}\n")
 
 
 @pytest.fixture
