@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from addon.fallback import Fallback
 from addon.outcome import Kind, Outcome
 from addon.ports import Block, Broken, ClientLeft, Finished, Step
-from addon.ranges import ByteRange, Span
+from addon.ranges import Span
 from addon.search import Search
 from addon.sent import Piece, SentBytes
 from addon.sources.local_file import LocalFile, LocalFileError
-from addon.sources.refetch import Refetch, RefetchError
+from addon.sources.refetch import RefetchError
 from addon.sources.upstream import Upstream
 from hashdb.digest import BLOCK_SIZE, block_sum
 from hashdb.paths import printable
@@ -30,9 +30,6 @@ HELD_AFTER = 64 << 10
 
 HELD_SECONDS = 2.0
 """How long it is held for that, at the most."""
-
-REFETCH_PAUSES = (0.0, 0.5, 2.0)
-"""Seconds before each try to get the rest from the origin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +60,7 @@ class Delivery:
         self._end = span.end
         self._sent = SentBytes(span.start)
         self._local: LocalFile | None = None
-        self._failed: LocalFile | None = None
-        self._refetch: Refetch | None = None
+        self._fallback: Fallback | None = None
         self._left = asyncio.Event()
         self._searching: asyncio.Task[LocalFile | None] | None = asyncio.create_task(search.run())
         self._searching.add_done_callback(lambda _: upstream.news.set())
@@ -109,8 +105,8 @@ class Delivery:
             return ClientLeft("Client disconnected.")
         if self._local is not None:
             return await self._from_local(self._local)
-        if self._failed is not None:
-            return await self._from_refetch(self._failed)
+        if self._fallback is not None:
+            return await self._from_fallback(self._fallback)
         if self._searching is not None and self._searching.done():
             await self._take_copy(self._searching)
             return None
@@ -141,8 +137,7 @@ class Delivery:
     async def _take_copy(self, searching: asyncio.Task[LocalFile | None]) -> None:
         """Switch to the copy that was found, if it begins with what the client already has."""
         self._searching = None
-        copy = searching.result()
-        self.outcome.reason = self._search.reason
+        copy = self._found(searching)
         if copy is not None and await self._goes_on_from_here(copy):
             self._local = copy
             self.upstream_wanted = False
@@ -151,6 +146,16 @@ class Delivery:
             self.outcome.reason = f"from {printable(copy.record.path)}"
         else:
             self._upstream.limit(None)
+
+    def _found(self, searching: asyncio.Task[LocalFile | None]) -> LocalFile | None:
+        self.outcome.reason = self._search.reason
+        error = searching.exception()
+        if error is None:
+            return searching.result()
+        # A fault of ours must not cost the client its download.
+        logger.error("Nearfetch failed while it looked for a copy: %r", error, exc_info=error)
+        self.outcome.reason = f"the search for a copy failed: {error!r}"
+        return None
 
     async def _goes_on_from_here(self, copy: LocalFile) -> bool:
         """Whether the copy begins with what was sent; it is closed where it does not."""
@@ -170,7 +175,7 @@ class Delivery:
         try:
             data = await copy.read(self._sent.end, self._end)
         except LocalFileError as error:
-            self._local, self._failed = None, copy
+            self._local, self._fallback = None, self._fallback_of(copy)
             await self._reject(copy, error)
             return None
         self._sent.update_blocks(data, copy.recorded_sum)
@@ -189,45 +194,17 @@ class Delivery:
         self._search.forget(copy.record, str(error))
         await copy.close()
 
-    async def _from_refetch(self, failed: LocalFile) -> Step:
+    def _fallback_of(self, copy: LocalFile) -> Fallback:
+        search = self._search
+        return Fallback(search.origin, search.known, self._end, copy.recorded_sum, self._left, self._terms.patience)
+
+    async def _from_fallback(self, fallback: Fallback) -> Step:
         if self._complete:
             return Finished()
-        reason = ""
-        for pause in REFETCH_PAUSES:
-            await asyncio.sleep(pause)
-            try:
-                return self._block(await self._unless_left(self._refetched(failed)))
-            except RefetchError as error:
-                await self._close_refetch()
-                reason = f"after the local copy failed, {error}"
-                if error.final:
-                    break
-        return Broken(reason)
-
-    async def _refetched(self, failed: LocalFile) -> bytes:
-        if self._refetch is None:
-            wanted = ByteRange(self._sent.end, self._end)
-            self._refetch = await Refetch.open(self._search.origin, wanted, self._search.known, self._sent)
-        return await self._refetch.read(failed.recorded_sum)
-
-    async def _unless_left(self, work: Coroutine[Any, Any, bytes]) -> bytes:
-        """The work's result, unless the client leaves or patience ends before it is there."""
-        working = asyncio.create_task(work)
-        leaving = asyncio.create_task(self._left.wait())
-        await asyncio.wait({working, leaving}, timeout=self._terms.patience, return_when=asyncio.FIRST_COMPLETED)
-        leaving.cancel()
-        if not working.done():
-            working.cancel()
-            await asyncio.wait({working})
-        if working.cancelled():
-            raise RefetchError("the client left, or the origin sent nothing for too long", final=True)
-        return working.result()
-
-    async def _close_refetch(self) -> None:
-        refetch, self._refetch = self._refetch, None
-        if refetch is not None:
-            self.outcome.from_origin += refetch.bytes_from_origin
-            await refetch.close()
+        try:
+            return self._block(await fallback.next(self._sent))
+        except RefetchError as error:
+            return Broken(f"after the local copy failed, {error}")
 
     async def close(self, last: Step) -> None:
         """Give everything back, and say what became of it."""
@@ -235,12 +212,14 @@ class Delivery:
         if self._searching is not None:
             await self._stop_search(self._searching)
         await _close(self._local)
-        await self._close_refetch()
+        if self._fallback is not None:
+            await self._fallback.close()
+            self.outcome.from_origin += self._fallback.bytes_from_origin
         self.outcome.from_origin += self._upstream.bytes_from_origin + self._search.bytes_from_origin
         match last:
             case Broken(reason):
                 self.outcome.end = f"broken off: {reason}"
-            case ClientLeft(reason):
+            case ClientLeft():
                 self.outcome.end = "the client left"
         self._done(self.outcome)
 

@@ -1,0 +1,77 @@
+"""After a local copy failed in the middle of a delivery: the rest from its origin, tried more than once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from addon.partial import Representation
+from addon.ports import Origin
+from addon.ranges import ByteRange
+from addon.sent import SentBytes
+from addon.sources.refetch import Refetch, RefetchError
+
+PAUSES = (0.0, 0.5, 2.0)
+"""Seconds before each try that brings nothing new."""
+
+
+class Fallback:
+    """Fetches from where the client stands up to `end`, whatever breaks on the way."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        known: Representation,
+        end: int,
+        recorded_sum: Callable[[int], bytes],
+        left: asyncio.Event,
+        patience: float,
+    ) -> None:
+        """`recorded_sum`: of the block with a number. `left`: set once the client is gone. `patience` in seconds."""
+        self.bytes_from_origin = 0
+        self._origin = origin
+        self._known = known
+        self._end = end
+        self._recorded_sum = recorded_sum
+        self._left = left
+        self._patience = patience
+        self._refetch: Refetch | None = None
+
+    async def next(self, sent: SentBytes) -> bytes:
+        """The bytes that come after what was `sent`. Raises RefetchError once there is no hope."""
+        for pause in PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                return await self._unless_left(self._fetched(sent))
+            except RefetchError as error:
+                await self.close()
+                last = error
+                if error.final:
+                    break
+        raise last
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        refetch, self._refetch = self._refetch, None
+        if refetch is not None:
+            self.bytes_from_origin += refetch.bytes_from_origin
+            await refetch.close()
+
+    async def _fetched(self, sent: SentBytes) -> bytes:
+        if self._refetch is None:
+            self._refetch = await Refetch.open(self._origin, ByteRange(sent.end, self._end), self._known, sent)
+        return await self._refetch.read(self._recorded_sum)
+
+    async def _unless_left(self, work: Coroutine[Any, Any, bytes]) -> bytes:
+        """The work's result, unless the client leaves or patience ends before it is there."""
+        working = asyncio.create_task(work)
+        leaving = asyncio.create_task(self._left.wait())
+        await asyncio.wait({working, leaving}, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if not working.done():
+            working.cancel()
+            await asyncio.wait({working})
+        if working.cancelled():
+            raise RefetchError("the client left, or the origin sent nothing for too long", final=True)
+        return working.result()
