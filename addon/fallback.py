@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from addon.partial import Representation
@@ -16,27 +17,22 @@ PAUSES = (0.0, 0.5, 2.0)
 """Seconds before each try that brings nothing new."""
 
 
+@dataclass(slots=True)
 class Fallback:
     """Fetches from where the client stands up to `end`, whatever breaks on the way."""
 
-    def __init__(
-        self,
-        origin: Origin,
-        known: Representation,
-        end: int,
-        recorded_sum: Callable[[int], bytes],
-        left: asyncio.Event,
-        patience: float,
-    ) -> None:
-        """`recorded_sum`: of the block with a number. `left`: set once the client is gone. `patience` in seconds."""
-        self.bytes_from_origin = 0
-        self._origin = origin
-        self._known = known
-        self._end = end
-        self._recorded_sum = recorded_sum
-        self._left = left
-        self._patience = patience
-        self._refetch: Refetch | None = None
+    origin: Origin
+    known: Representation
+    end: int
+    recorded_sum: Callable[[int], bytes]
+    """Of the block with a number, in the content that the client has the beginning of."""
+    left: asyncio.Event
+    """Set once the client is gone."""
+    patience: float
+    """Seconds without a byte after which the origin counts as gone."""
+    bytes_from_origin: int = 0
+    """What the origin sent, once it is closed."""
+    _refetch: Refetch | None = None
 
     async def next(self, sent: SentBytes) -> bytes:
         """The bytes that come after what was `sent`. Raises RefetchError once there is no hope."""
@@ -60,14 +56,14 @@ class Fallback:
 
     async def _fetched(self, sent: SentBytes) -> bytes:
         if self._refetch is None:
-            self._refetch = await Refetch.open(self._origin, ByteRange(sent.end, self._end), self._known, sent)
-        return await self._refetch.read(self._recorded_sum)
+            self._refetch = await Refetch.open(self.origin, ByteRange(sent.end, self.end), self.known, sent)
+        return await self._refetch.read(self.recorded_sum)
 
     async def _unless_left(self, work: Coroutine[Any, Any, bytes]) -> bytes:
         """The work's result, unless the client leaves or patience ends before it is there."""
         working = asyncio.create_task(work)
-        leaving = asyncio.create_task(self._left.wait())
-        await asyncio.wait({working, leaving}, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
+        leaving = asyncio.create_task(self.left.wait())
+        await asyncio.wait({working, leaving}, timeout=self.patience, return_when=asyncio.FIRST_COMPLETED)
         leaving.cancel()
         if not working.done():
             working.cancel()
