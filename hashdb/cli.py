@@ -22,7 +22,7 @@ MAX_JOBS = 1024
 EXIT_CODES = """\
 exit codes:
   0    done
-  1    nothing found (lookup), or bad files found (verify)
+  1    nothing found (lookup, forget), or bad files found (verify)
   2    wrong usage or bad input
   3    the database cannot be used
   130  interrupted; what was done is kept
@@ -71,6 +71,8 @@ def _parser() -> ArgumentParser:
     lookup = _add(subparsers, "lookup", commands.run_lookup, "print the files with a digest")
     lookup.add_argument("digest", type=_digest, metavar="DIGEST", help="sha1:HEX, sha256:HEX, or the HEX alone")
     _add(subparsers, "verify", commands.run_verify, "read all files again; drop the records that do not hold")
+    forget = _add(subparsers, "forget", commands.run_forget, "drop the records of folders that shall not be used")
+    forget.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="folders, or single files")
     _add(subparsers, "stats", commands.run_stats, "say what the database holds")
     return parser
 

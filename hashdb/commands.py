@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from enum import IntEnum
 from pathlib import Path
@@ -105,6 +105,23 @@ def run_stats(arguments: Namespace) -> ExitCode:
         report.say(f"{statistics.files} files, {format_size(statistics.file_bytes)}")
         report.say(f"{statistics.contents} different contents, {format_size(statistics.content_bytes)}")
     return ExitCode.DONE
+
+
+def run_forget(arguments: Namespace) -> ExitCode:
+    """`forget FOLDER…`"""
+    with HashStore.open(_data_dir(arguments), create=False) as store:
+        inside = [row.file_id for row in store.known_rows() if _is_inside(row.path, arguments.folders)]
+        store.apply([], inside)
+    if arguments.json:
+        report.say_json({"forgotten": len(inside)})
+    else:
+        report.say(f"{len(inside)} files forgotten; the files themselves are untouched")
+    return ExitCode.DONE if inside else ExitCode.NOT_FOUND
+
+
+def _is_inside(path: str, folders: Sequence[Path]) -> bool:
+    """Whether a recorded path is one of these, or lies below one. Scans record real paths."""
+    return any(Path(path).is_relative_to(folder.resolve()) for folder in folders)
 
 
 def _data_dir(arguments: Namespace) -> Path:
