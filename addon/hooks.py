@@ -160,7 +160,8 @@ class Nearfetch:
         assert flow.response
         assert self.takeovers is not None
         assert span.total is not None
-        upstream = Upstream(HEAD_SIZE)
+        buffer = self.takeovers.receive_buffer_of(flow)
+        upstream = Upstream(HEAD_SIZE, lambda held: buffer.narrow() if held else buffer.widen())
         search = Search(
             copies=chosen.copies,
             proof=chosen.proof,

@@ -15,6 +15,7 @@ from mitmproxy.proxy.layers.http._http2 import Http2Server
 
 from addon.mitm.handlers import prepare
 from addon.mitm.headless import FlowOrigin
+from addon.mitm.receive_buffer import ReceiveBuffer
 from addon.mitm.takeover import Takeover, TakeoverLayer, TakeoverStream
 from addon.mitm.writable import ClientWriter
 from addon.ports import Body
@@ -54,6 +55,12 @@ class Takeovers:
     def origin_of(self, flow: http.HTTPFlow) -> FlowOrigin:
         """The flow's origin, to be asked again."""
         return FlowOrigin(flow, self._master.options, self._master.addons.handle_lifecycle)
+
+    def receive_buffer_of(self, flow: http.HTTPFlow) -> ReceiveBuffer:
+        """Of the flow's connection to its origin; behind an upstream proxy it is not known which that is."""
+        handler = self._proxyserver.connections[flow.client_conn.id]
+        io = handler.transports.get(flow.server_conn)
+        return ReceiveBuffer(io.writer.get_extra_info("socket", None) if io and io.writer else None)
 
     def _client_writer(self, stream: TakeoverStream) -> ClientWriter:
         client = stream.context.client

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 HELD_AT = 4 << 20
 """Bytes that may wait for the client before the origin is not read on."""
@@ -12,8 +13,12 @@ HELD_AT = 4 << 20
 class Upstream:
     """A queue from the origin to the client. `news` is set whenever something happened to it."""
 
-    def __init__(self, head_size: int) -> None:
-        """`head_size`: how many of the first bytes are kept for the proof."""
+    def __init__(self, head_size: int, hold: Callable[[bool], None] = lambda _: None) -> None:
+        """`head_size`: how many of the first bytes are kept for the proof.
+
+        `hold`: told True when a limit is set, and False when it is lifted.
+        """
+        self._hold = hold
         self.news = asyncio.Event()
         self.flowing = asyncio.Event()
         """Cleared while the origin should not be read."""
@@ -56,9 +61,11 @@ class Upstream:
 
     def limit(self, total: int | None) -> None:
         """Hold the origin once it has sent `total` bytes in all, whatever the client took; None lifts that."""
+        if self._dropped or total == self._limit:
+            return
         self._limit = total
-        if not self._dropped:
-            self._hold_or_flow()
+        self._hold(total is not None)
+        self._hold_or_flow()
 
     def _hold_or_flow(self) -> None:
         over_limit = self._limit is not None and self.bytes_from_origin >= self._limit
