@@ -62,11 +62,12 @@ class Delivery:
         self._local: LocalFile | None = None
         self._fallback: Fallback | None = None
         self._left = asyncio.Event()
+        self._wait_for_copy = terms.certain
         self._searching: asyncio.Task[LocalFile | None] | None = asyncio.create_task(search.run())
         self._searching.add_done_callback(lambda _: upstream.news.set())
         if terms.hold_origin or terms.certain:
             upstream.limit(HELD_AFTER)
-            asyncio.get_running_loop().call_later(HELD_SECONDS, upstream.limit, None)
+            asyncio.get_running_loop().call_later(HELD_SECONDS, self._hold_no_longer)
 
     @property
     def flowing(self) -> asyncio.Event:
@@ -91,6 +92,11 @@ class Delivery:
         self._left.set()
         self._upstream.news.set()
 
+    def _hold_no_longer(self) -> None:
+        self._wait_for_copy = False
+        self._upstream.limit(None)
+        self._upstream.news.set()
+
     async def next(self) -> Step:
         """The next block, from whichever source is nearest now."""
         while True:
@@ -110,7 +116,7 @@ class Delivery:
         if self._searching is not None and self._searching.done():
             await self._take_copy(self._searching)
             return None
-        if self._searching is None or not self._terms.certain:
+        if self._searching is None or not self._wait_for_copy:
             if self._upstream.has_data:
                 return self._block(self._upstream.take(BLOCK_SIZE))
             if self._upstream.over and (self._complete or self._searching is None):
@@ -119,7 +125,7 @@ class Delivery:
 
     @property
     def _complete(self) -> bool:
-        return self._sent.end == self._end
+        return self._sent.end >= self._end
 
     async def _wait(self) -> Step | None:
         try:
@@ -163,10 +169,10 @@ class Delivery:
             if await _begins_with(copy, self._sent):
                 return True
         except LocalFileError as error:
-            await self._reject(copy, error)
+            self._reject(copy, error)
             return False
         self.outcome.reason = "what the origin sent is not what the local copy holds"
-        await copy.close()
+        copy.close()
         return False
 
     async def _from_local(self, copy: LocalFile) -> Step | None:
@@ -176,7 +182,7 @@ class Delivery:
             data = await copy.read(self._sent.end, self._end)
         except LocalFileError as error:
             self._local, self._fallback = None, self._fallback_of(copy)
-            await self._reject(copy, error)
+            self._reject(copy, error)
             return None
         self._sent.update_blocks(data, copy.recorded_sum)
         return self._delivered(data)
@@ -189,10 +195,10 @@ class Delivery:
         self.outcome.delivered += len(data)
         return Block(data)
 
-    async def _reject(self, copy: LocalFile, error: LocalFileError) -> None:
+    def _reject(self, copy: LocalFile, error: LocalFileError) -> None:
         self.outcome.reason = str(error)
         self._search.forget(copy.record, str(error))
-        await copy.close()
+        copy.close()
 
     def _fallback_of(self, copy: LocalFile) -> Fallback:
         search = self._search
@@ -202,18 +208,28 @@ class Delivery:
         if self._complete:
             return Finished()
         try:
-            return self._block(await fallback.next(self._sent))
+            return self._block(await fallback.next(self._sent.end))
         except RefetchError as error:
             return Broken(f"after the local copy failed, {error}")
 
     async def close(self, last: Step) -> None:
         """Give everything back, and say what became of it."""
+        try:
+            await self._give_back()
+        finally:
+            self._sum_up(last)
+            self._done(self.outcome)
+
+    async def _give_back(self) -> None:
         self._upstream.drop()
         if self._searching is not None:
             await self._stop_search(self._searching)
-        await _close(self._local)
+        _close(self._local)
         if self._fallback is not None:
             await self._fallback.close()
+
+    def _sum_up(self, last: Step) -> None:
+        if self._fallback is not None:
             self.outcome.from_origin += self._fallback.bytes_from_origin
         self.outcome.from_origin += self._upstream.bytes_from_origin + self._search.bytes_from_origin
         match last:
@@ -221,18 +237,17 @@ class Delivery:
                 self.outcome.end = f"broken off: {reason}"
             case ClientLeft():
                 self.outcome.end = "the client left"
-        self._done(self.outcome)
 
     async def _stop_search(self, searching: asyncio.Task[LocalFile | None]) -> None:
         searching.cancel()
         await asyncio.wait([searching])
         if not searching.cancelled() and searching.exception() is None:
-            await _close(searching.result())
+            _close(searching.result())
 
 
-async def _close(copy: LocalFile | None) -> None:
+def _close(copy: LocalFile | None) -> None:
     if copy is not None:
-        await copy.close()
+        copy.close()
 
 
 async def _begins_with(copy: LocalFile, sent: SentBytes) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 from addon.partial import Representation
 from addon.ports import Origin
 from addon.ranges import ByteRange
-from addon.sent import SentBytes
 from addon.sources.refetch import Refetch, RefetchError
 
 PAUSES = (0.0, 0.5, 2.0)
@@ -34,12 +33,12 @@ class Fallback:
     """What the origin sent, once it is closed."""
     _refetch: Refetch | None = None
 
-    async def next(self, sent: SentBytes) -> bytes:
-        """The bytes that come after what was `sent`. Raises RefetchError once there is no hope."""
+    async def next(self, sent_to: int) -> bytes:
+        """The bytes from `sent_to` on, where the last ones ended. Raises RefetchError once there is no hope."""
         for pause in PAUSES:
             await asyncio.sleep(pause)
             try:
-                return await self._unless_left(self._fetched(sent))
+                return await self._unless_left(self._fetched(sent_to))
             except RefetchError as error:
                 await self.close()
                 last = error
@@ -54,9 +53,9 @@ class Fallback:
             self.bytes_from_origin += refetch.bytes_from_origin
             await refetch.close()
 
-    async def _fetched(self, sent: SentBytes) -> bytes:
+    async def _fetched(self, sent_to: int) -> bytes:
         if self._refetch is None:
-            self._refetch = await Refetch.open(self.origin, ByteRange(sent.end, self.end), self.known, sent)
+            self._refetch = await Refetch.open(self.origin, ByteRange(sent_to, self.end), self.known)
         return await self._refetch.read(self.recorded_sum)
 
     async def _unless_left(self, work: Coroutine[Any, Any, bytes]) -> bytes:

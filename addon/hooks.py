@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mitmproxy import ctx, flowfilter, http
@@ -12,8 +13,10 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
 from mitmproxy.log import ALERT
 from mitmproxy.proxy.layer import NextLayer
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from addon import digest_headers, options, plan, welcome
+from addon.claims import Claims, Exchange
 from addon.commands import Commands
 from addon.delivery import Delivery, Terms
 from addon.index import Index
@@ -22,11 +25,10 @@ from addon.outcome import Outcome, Totals
 from addon.partial import Representation, strong_etag
 from addon.plan import Facts, Stream, TryLocal
 from addon.proof import HEAD_SIZE
-from addon.proven import Proven
+from addon.proven import Proven, Showing
 from addon.ranges import Span
-from addon.redirects import RedirectClaims
 from addon.scanner import Scanner
-from addon.search import Proof, ProofMemory, Search
+from addon.search import Proof, ProveOnce, Search, prove_each_time
 from addon.sources.upstream import Upstream
 from hashdb.paths import printable
 
@@ -44,10 +46,10 @@ class Nearfetch:
 
     def __init__(self) -> None:
         self.totals = Totals()
-        self.redirects = RedirectClaims()
+        self.claims = Claims()
         self.proven = Proven()
         self.disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="nearfetch-disk")
-        self.index = Index(self.disk)
+        self.index = Index()
         self.scanner = Scanner()
         self.takeovers: Takeovers | None = None
         self.plain: dict[str, Outcome] = {}
@@ -88,8 +90,8 @@ class Nearfetch:
 
         self.takeovers = Takeovers(ctx.master)
 
-    async def done(self) -> None:
-        await self.scanner.stop()
+    def done(self) -> None:
+        self.scanner.stop()
         self.index.close()
         self.disk.shutdown(wait=False)
 
@@ -101,12 +103,16 @@ class Nearfetch:
         if self.takeovers is not None:
             self.takeovers.client_disconnected(client)
 
+    def server_disconnected(self, data: ServerConnectionHookData) -> None:
+        if self.takeovers is not None:
+            self.takeovers.server_disconnected(data)
+
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if self.takeovers is None or not self._is_ours(flow):
             return
         assert flow.response
         if 300 <= flow.response.status_code < 400:
-            self._remember_redirect(flow)
+            self.claims.carry(_exchange(flow), time.monotonic())
             return
         facts = _facts(flow)
         span = plan.eligible_span(facts, self.settings.policy)
@@ -125,26 +131,9 @@ class Nearfetch:
             and not (self.settings.skip and flowfilter.match(self.settings.skip, flow))
         )
 
-    def _remember_redirect(self, flow: http.HTTPFlow) -> None:
-        assert flow.response
-        location = flow.response.headers.get("location")
-        if location:
-            claims = self._claims(flow)
-            self.redirects.remember(_client_of(flow), flow.request.pretty_url, location, claims, time.monotonic())
-
-    def _claims(self, flow: http.HTTPFlow) -> tuple[digest_headers.Claim, ...]:
-        assert flow.response
-        own = digest_headers.read(
-            flow.response.headers.items(multi=True),
-            status=flow.response.status_code,
-            path=flow.request.path,
-        )
-        carried = self.redirects.recall(_client_of(flow), flow.request.pretty_url, time.monotonic())
-        return digest_headers.with_carried(own, carried)
-
     def _deliver(self, flow: http.HTTPFlow, facts: Facts, span: Span) -> None:
         assert flow.response
-        claims = digest_headers.agree(self._claims(flow))
+        claims = digest_headers.agree(self.claims.of(_exchange(flow), time.monotonic()))
         wanted = [claim.digest for claim in plan.keys(claims)]
         copies = self.index.find(wanted) if wanted else []
         proof = plan.proof_for(*_origin_of(flow), self.settings.policy)
@@ -160,8 +149,7 @@ class Nearfetch:
         assert flow.response
         assert self.takeovers is not None
         assert span.total is not None
-        buffer = self.takeovers.receive_buffer_of(flow)
-        upstream = Upstream(HEAD_SIZE, lambda held: buffer.narrow() if held else buffer.widen())
+        upstream = Upstream(HEAD_SIZE, self.takeovers.receive_buffer_of(flow).hold)
         search = Search(
             copies=chosen.copies,
             proof=chosen.proof,
@@ -171,27 +159,23 @@ class Nearfetch:
             origin=self.takeovers.origin_of(flow),
             disk=self.disk,
             forget=self.index.forget,
-            **self._memory_of_proofs(flow),
+            prove_once=self._prove_once(flow),
         )
         terms = Terms(
             certain=chosen.proof is Proof.TRUST,
             hold_origin=self.settings.prefer is options.Prefer.BANDWIDTH,
             patience=float(ctx.options.tcp_timeout),
         )
-        body = Delivery(span, upstream, search, terms, lambda outcome: self._finished(flow, outcome))
-        self.takeovers.take(flow, body)
+        finished = partial(self._finished, flow)
+        self.takeovers.take(flow, partial(Delivery, span, upstream, search, terms, finished))
         _say_in_header(flow.response, "hit; detail=local" if terms.certain else "fwd=miss; detail=candidate")
 
-    def _memory_of_proofs(self, flow: http.HTTPFlow) -> ProofMemory:
+    def _prove_once(self, flow: http.HTTPFlow) -> ProveOnce:
         assert flow.response
         etag = strong_etag(flow.response.headers)
         if etag is None:
-            return {}
-        proof = (_client_of(flow), flow.request.url, etag)
-        return {
-            "was_proven": lambda content: self.proven.holds(*proof, content, time.monotonic()),
-            "now_proven": lambda content: self.proven.remember(*proof, content, time.monotonic()),
-        }
+            return prove_each_time
+        return partial(self.proven.once, Showing(_client_of(flow), flow.request.url, etag))
 
     def response(self, flow: http.HTTPFlow) -> None:
         outcome = self.plain.pop(flow.id, None)
@@ -215,6 +199,19 @@ class Nearfetch:
 def _facts(flow: http.HTTPFlow) -> Facts:
     assert flow.response
     return Facts(flow.request.method, flow.request.headers, flow.response.status_code, flow.response.headers)
+
+
+def _exchange(flow: http.HTTPFlow) -> Exchange:
+    assert flow.response
+    return Exchange(
+        client=_client_of(flow),
+        url=flow.request.pretty_url,
+        path=flow.request.path,
+        request=flow.request.headers,
+        status=flow.response.status_code,
+        lines=flow.response.headers.items(multi=True),
+        location=flow.response.headers.get("location"),
+    )
 
 
 def _client_of(flow: http.HTTPFlow) -> str:

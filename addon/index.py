@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hashdb.digest import Digest
@@ -25,8 +25,9 @@ LOOKUP_BUSY_MS = 50
 class Index:
     """Which files are held. Where the database cannot be used, none are, and the log says why, once."""
 
-    def __init__(self, disk: Executor) -> None:
-        self._disk = disk
+    def __init__(self) -> None:
+        # Of its own: reads that hang on a bad disk must not stand in its way.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="nearfetch-index")
         self._data_dir: Path | None = None
         self._store: HashStore | None = None
         self._said = ""
@@ -69,7 +70,7 @@ class Index:
         """Drop a record that its file does not match, in a thread."""
         logger.warning("Nearfetch: %s; it is forgotten until the next scan.", reason)
         if self._store is not None:
-            self._disk.submit(self._forget_now, self._store, record)
+            self._writer.submit(self._forget_now, self._store, record)
 
     def _forget_now(self, store: HashStore, record: KnownFile) -> None:
         try:
@@ -91,7 +92,7 @@ class Index:
         """Close the database. A later lookup may open it again."""
         store, self._store = self._store, None
         if store is not None:
-            self._disk.submit(store.close)
+            self._writer.submit(store.close)
 
     def _say(self, error: StoreError) -> None:
         if str(error) != self._said:

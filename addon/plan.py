@@ -60,10 +60,12 @@ Plan = Stream | TryLocal
 
 def eligible_span(facts: Facts, policy: Policy) -> Span | None:
     """The part of a large file that the response brings; None where Nearfetch leaves the response alone."""
-    if facts.method != "GET" or not is_identity(facts.response):
+    length = facts.response.get("content-length")
+    # Without a length nobody could tell whether all came: a chunked response passes untouched.
+    if facts.method != "GET" or not is_identity(facts.response) or length is None:
         return None
-    span = covered_span(facts.status, facts.response.get("content-length"), facts.response.get("content-range"))
-    if span is None or span.total is None or span.total < policy.min_size:
+    span = covered_span(facts.status, length, facts.response.get("content-range"))
+    if span is None or span.total is None or span.length == 0 or span.total < policy.min_size:
         return None
     return span if facts.status == 200 or _answers_one_range(facts.request, span) else None
 
@@ -114,7 +116,9 @@ def decide(
         return Stream(f"no local copy of {keys(claims)[0].digest}")
     if is_script(facts.request):
         return Stream("a page's script asked, and gets nothing from the disk")
-    return TryLocal(fitting, proof)
+    # Another site may have said it: then even a trusted origin has to show the file.
+    carried = any(claim.carried for claim in keys(claims))
+    return TryLocal(fitting, Proof.SAMPLES if carried else proof)
 
 
 def proof_for(scheme: str, host: str, port: int, policy: Policy) -> Proof:

@@ -46,11 +46,10 @@ class Scanner:
         self._task = asyncio.create_task(self._scan())
         return True
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """End a scan that is under way; what it has hashed is kept."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait([self._task])
 
     async def _scan(self) -> None:
         names = ", ".join(map(str, self._folders))

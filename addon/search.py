@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypedDict
+from functools import partial
 
 from addon.partial import Representation
 from addon.ports import Origin
@@ -25,13 +25,16 @@ class Proof(StrEnum):
     TRUST = "trust"
 
 
-class ProofMemory(TypedDict, total=False):
-    """Of one URL and one client: what was proven a moment ago. Each is told the content's digest."""
+type ProveOnce = Callable[[Digest, Callable[[], Awaitable[int]]], Awaitable[int]]
+"""Proves that the origin holds the content, unless that was done a moment ago or is being done.
 
-    was_proven: Callable[[Digest], bool]
-    """Whether the origin has shown samples of it: then its first bytes are enough."""
-    now_proven: Callable[[Digest], None]
-    """It has."""
+Gives the bytes that the origin sent for it. Raises UnprovenError, and what the given proof raises.
+"""
+
+
+async def prove_each_time(_content: Digest, proof: Callable[[], Awaitable[int]]) -> int:
+    """Where nothing may be remembered."""
+    return await proof()
 
 
 @dataclass(slots=True)
@@ -49,8 +52,7 @@ class Search:
     disk: Executor
     forget: Callable[[KnownFile, str], None]
     """The file is not what its record says: drop the record, for this reason. Must not block."""
-    was_proven: Callable[[Digest], bool] = lambda _: False
-    now_proven: Callable[[Digest], None] = lambda _: None
+    prove_once: ProveOnce = prove_each_time
     choose: random.Random = field(default_factory=random.SystemRandom)
     reason: str = ""
     """Why nothing was found."""
@@ -80,18 +82,17 @@ class Search:
             self._reject(copy.record, error)
         finally:
             if not proven:
-                await copy.close()
+                copy.close()
         return proven
 
     async def _prove(self, copy: LocalFile) -> None:
         if self.proof is Proof.TRUST:
             return
         await compare_head(copy, self.start, await self.head())
-        content = copy.record.sums.sha256
-        if self.proof is Proof.SAMPLES and not self.was_proven(content):
+        if self.proof is Proof.SAMPLES:
             ranges = sample_ranges(self.known.total, self.choose)
-            self.bytes_from_origin += await compare_samples(copy, self.origin, ranges, self.known)
-            self.now_proven(content)
+            proof = partial(compare_samples, copy, self.origin, ranges, self.known)
+            self.bytes_from_origin += await self.prove_once(copy.record.sums.sha256, proof)
 
     def _reject(self, record: KnownFile, error: LocalFileError) -> None:
         self.reason = str(error)

@@ -64,12 +64,3 @@ class SentBytes:
             start = end
         if start < self.end:
             yield Piece(start, self.end, self._open.digest())
-
-    def same_as(self, other: SentBytes) -> bool:
-        """Whether both saw the same bytes at the same place."""
-        return (
-            self.start == other.start
-            and self.end == other.end
-            and self._sums == other._sums
-            and self._open.digest() == other._open.digest()
-        )

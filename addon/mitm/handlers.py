@@ -30,9 +30,8 @@ def _hold_upstreams(handler: ConnectionHandler, active: Callable[[], Iterable[Ta
         connection = next((c for c, io in handler.transports.items() if io.handler is reader), None)
         if connection is not None and connection is not handler.client:
             for takeover in list(active()):
-                # Behind an upstream proxy the transport's connection is not the flow's: hold it too.
-                if takeover.flow.server_conn is connection or takeover.flow.server_conn not in handler.transports:
-                    await takeover.body.flowing.wait()
+                if takeover.carrier() is connection:
+                    await takeover.until_wanted()
         await drain()  # type: ignore[no-untyped-call]
 
     handler.drain_writers = drain_writers  # type: ignore[method-assign]

@@ -24,6 +24,7 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.layers.http import _base as base
 from mitmproxy.proxy.layers.http import _events as wire
 from mitmproxy.proxy.layers.http import _hooks as http_hooks
+from mitmproxy.proxy.mode_specs import UpstreamMode
 
 from addon.mitm.own_request import HeadlessRequest
 from addon.ports import Answer
@@ -70,7 +71,7 @@ class FlowOrigin:
         """A connection that is opened with the first request and closed at the end."""
         connection = HeadlessConnection(self._flow, self._options, self._forward)
         try:
-            await connection.server_event(events.Start())
+            await connection.start()
             yield Session(self._flow, connection, AT_ONCE if self.multiplexed else 1)
         finally:
             await connection.close()
@@ -172,13 +173,20 @@ class HeadlessConnection(server.ConnectionHandler):
         context = Context(client, options)
         context.server = _same_origin(flow)
         super().__init__(context)
-        mode = HTTPMode.upstream if context.server.via else HTTPMode.transparent
+        mode = HTTPMode.upstream if isinstance(client.proxy_mode, UpstreamMode) else HTTPMode.transparent
         self.layer = layers.HttpLayer(context, mode)
         self._asker = _Asker(context.fork())
         self.layer.connections[client] = self._asker
         self._origin = context.server
+        self._via = flow.server_conn.via
         self._forward = forward
         self._next_stream_id = 1
+
+    async def start(self) -> None:
+        """Nothing is connected yet: the first request does that."""
+        await self.server_event(events.Start())
+        # In upstream mode that set the mode's own proxy, where an addon may have chosen another for this flow.
+        self._origin.via = self._via
 
     async def ask(self, request: http.Request) -> HeadlessRequest:
         """Send a request; its answer comes to what is returned."""
@@ -209,6 +217,11 @@ class HeadlessConnection(server.ConnectionHandler):
             handler.cancel("the connection was given up")
         if handlers:
             await asyncio.wait(handlers)
+        for io in self.transports.values():
+            # A handler that is cancelled inside a hook leaves its connection open.
+            if io.writer is not None:
+                io.writer.close()
+        self.transports.clear()
 
     async def drain_writers(self) -> None:
         """Called by mitmproxy after each read: hold the origin while enough is read ahead."""

@@ -23,6 +23,7 @@ REQUIRED = {
         "HttpStream.handle_event",
         "HttpStream.send_response",
         "HttpStream.start_response_stream",
+        "HttpStream.state_done",
         "HttpStream.state_errored",
         "HttpStream.state_stream_response_body",
         "HttpStream.state_wait_for_response_headers",
@@ -45,6 +46,9 @@ REQUIRED = {
     "mitmproxy.proxy.layers.http._hooks": ("HttpErrorHook", "HttpResponseHeadersHook"),
     "mitmproxy.proxy.layers.http._http2": ("Http2Server",),
     "mitmproxy.proxy.layers.http._http_h2": ("BufferedH2Connection",),
+    "mitmproxy.proxy.mode_specs": ("UpstreamMode",),
+    "mitmproxy.proxy.server_hooks": ("ServerConnectionHookData",),
+    "mitmproxy.proxy.tunnel": ("TunnelLayer",),
     "mitmproxy.proxy.server": (
         "ConnectionHandler.drain_writers",
         "ConnectionHandler.handle_hook",
@@ -61,6 +65,7 @@ ATTRIBUTES = {
     "mitmproxy.proxy.layers.http._http_h2:BufferedH2Connection": ("stream_buffers",),
     "mitmproxy.proxy.server:ConnectionHandler": ("client", "timeout_watchdog", "transports", "wakeup_timer"),
     "mitmproxy.proxy.server:ConnectionIO": ("handler", "writer"),
+    "mitmproxy.proxy.tunnel:TunnelLayer": ("tunnel_connection",),
     "mitmproxy.addons.proxyserver:Proxyserver": ("connections",),
 }
 """By class: attributes that its objects have, as its own or its bases' annotations declare them."""

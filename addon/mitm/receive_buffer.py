@@ -35,13 +35,12 @@ class ReceiveBuffer:
         """`connection`: None where it is not known; nothing is done then."""
         self._connection = connection if connection is not None and _can_be_undone(connection) else None
 
-    def narrow(self) -> None:
-        """Keep it small."""
-        self._set(socket.SO_RCVBUF, NARROW)
-
-    def widen(self) -> None:
-        """Let the kernel choose its size again."""
-        self._set(SO_BUF_LOCK, 0)
+    def hold(self, held: bool) -> None:
+        """Keep it small, or let the kernel choose its size again."""
+        if held:
+            self._set(socket.SO_RCVBUF, NARROW)
+        else:
+            self._set(SO_BUF_LOCK, 0)
 
     def _set(self, name: int, value: int) -> None:
         if self._connection is None:

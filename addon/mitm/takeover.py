@@ -6,12 +6,14 @@ blocks on a hook of ours, whose handler waits for the client to be writable and 
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from mitmproxy import flow as mitmflow
-from mitmproxy import http
+from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
@@ -38,12 +40,13 @@ UPSTREAM_EVENTS = (
 class Takeover:
     """One response whose body is ours. It is the argument of the hook, so it must not be a Flow."""
 
-    def __init__(self, flow: http.HTTPFlow, body: Body, writer: ClientWriter) -> None:
-        self.flow = flow
+    def __init__(self, stream: TakeoverStream, body: Body, writer: ClientWriter) -> None:
+        self.flow = stream.flow
         self.body = body
         self.writer = writer
         self.upstream_open = True
         self.step: Step = Finished()
+        self._layer = stream.layer
 
     async def advance(self) -> None:
         """Wait until the client can take more, then for the next step of the body."""
@@ -53,12 +56,41 @@ class Takeover:
         except ClientGoneError as gone:
             self.step = ClientLeft(str(gone))
         except Exception as error:
+            # mitmproxy would wait for the end of this hook for ever.
             logger.error("Nearfetch failed inside a delivery: %r", error, exc_info=error)  # noqa: TRY400
             self.step = Broken(f"Nearfetch failed inside a delivery: {error!r}")
 
     async def close(self) -> None:
         """The last step is done, whichever it was."""
-        await self.body.close(self.step)
+        try:
+            await self.body.close(self.step)
+        except Exception as error:
+            logger.error("Nearfetch failed at the end of a delivery: %r", error, exc_info=error)  # noqa: TRY400
+
+    def carrier(self) -> Connection:
+        """The connection that the upstream's bytes come over, which may be one to an upstream proxy."""
+        upstream = self.flow.server_conn
+        tunnel = self._layer.connections.get(upstream)
+        return getattr(tunnel, "tunnel_connection", upstream)
+
+    def holds_upstream(self) -> bool:
+        """Whether the upstream is not to be read on now. One that carries another stream too is never held."""
+        return self.upstream_open and not self.body.flowing.is_set() and not self.has_company()
+
+    def has_company(self) -> bool:
+        """Whether other streams may come over the same connection."""
+        return self.flow.server_conn.alpn == b"h2" and len(self._layer.streams) > 1
+
+    async def until_wanted(self) -> None:
+        """Wait while the upstream is held."""
+        while self.holds_upstream():
+            self._layer.company.clear()
+            waits = [asyncio.ensure_future(event.wait()) for event in (self.body.flowing, self._layer.company)]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
 
     def client_left(self) -> None:
         """Wake whatever waits for the client, or for the body on the client's behalf."""
@@ -100,6 +132,8 @@ class NearfetchBodyEndHook(commands.StartHook):
 class TakeoverStream(layers.HttpStream):
     """An HttpStream that can hand its response's body to a `Body`."""
 
+    make_body: Callable[[], Body] | None = None
+    """Set while the response's headers are looked at, if the body is to be taken over."""
     takeover: Takeover | None = None
 
     def __init__(self, context: Context, stream_id: int, layer: TakeoverLayer) -> None:
@@ -124,10 +158,12 @@ class TakeoverStream(layers.HttpStream):
         yield from super().handle_event(event)
 
     def start_response_stream(self) -> CommandGenerator[None]:
-        if self.takeover is None:
+        assert self.flow.response
+        # Another addon may have had its own wishes since: then the body is mitmproxy's.
+        if self.make_body is None or self.flow.response.stream is not True:
             yield from super().start_response_stream()
             return
-        assert self.flow.response
+        self.takeover = Takeover(self, self.make_body(), self.layer.takeovers.client_writer(self))
         self._take_waiting_events(self.takeover)
         yield layers.SendHttp(
             wire.ResponseHeaders(self.stream_id, self.flow.response, end_stream=False), self.context.client
@@ -138,6 +174,7 @@ class TakeoverStream(layers.HttpStream):
             yield from self._deliver(self.takeover)
         finally:
             self.layer.takeovers.active.discard(self.takeover)
+            self.takeover.body.flowing.set()
 
     def _take_waiting_events(self, takeover: Takeover) -> None:
         """Events that came while the responseheaders hook ran are still in mitmproxy's queue."""
@@ -199,7 +236,7 @@ class TakeoverStream(layers.HttpStream):
                 self.context.server,
             )
         takeover.upstream_open = False
-        takeover.body.flowing.set()
+        takeover.body.flowing.set()  # its reader may go on, to learn that it was cancelled
 
     def _killed(self) -> bool:
         error = self.flow.error
@@ -217,10 +254,13 @@ class TakeoverLayer(layers.HttpLayer):
     """An HttpLayer whose streams are ours. Existing layers are turned into it by setting their class."""
 
     takeovers: Takeovers
+    company: asyncio.Event
+    """Set when a stream begins beside others."""
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:
         stream = TakeoverStream(self.context.fork(), stream_id, self)
         self.streams[stream_id] = stream
+        self.company.set()
         yield from self.event_to_child(stream, events.Start())
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 
 from mitmproxy import http
 from mitmproxy.addons.next_layer import NextLayer as NextLayerAddon
@@ -12,6 +13,7 @@ from mitmproxy.master import Master
 from mitmproxy.proxy.layer import Layer, NextLayer
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.proxy.layers.http._http2 import Http2Server
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from addon.mitm.handlers import prepare
 from addon.mitm.headless import FlowOrigin
@@ -40,29 +42,40 @@ class Takeovers:
                 layer.__class__ = TakeoverLayer
                 assert isinstance(layer, TakeoverLayer)
                 layer.takeovers = self
+                layer.company = asyncio.Event()
 
     def possible(self, flow: http.HTTPFlow) -> bool:
         """Whether the response that is being looked at can be taken over."""
-        return flow.id in self.expecting and flow.client_conn.id in self._proxyserver.connections
+        stream = self.expecting.get(flow.id)
+        return (
+            stream is not None
+            and stream.client_state == stream.state_done  # the whole request was sent
+            and flow.client_conn.id in self._proxyserver.connections
+        )
 
-    def take(self, flow: http.HTTPFlow, body: Body) -> None:
-        """Feed the client of this flow, whose `responseheaders` hook is running, from `body`."""
-        stream = self.expecting[flow.id]
-        stream.takeover = Takeover(flow, body, self._client_writer(stream))
+    def take(self, flow: http.HTTPFlow, make_body: Callable[[], Body]) -> None:
+        """Feed the client of this flow, whose `responseheaders` hook is running, from a body of ours.
+
+        It is made when the headers have gone out, which another addon may prevent.
+        """
         assert flow.response
         flow.response.stream = True
+        self.expecting[flow.id].make_body = make_body
 
     def origin_of(self, flow: http.HTTPFlow) -> FlowOrigin:
         """The flow's origin, to be asked again."""
         return FlowOrigin(flow, self._master.options, self._master.addons.handle_lifecycle)
 
     def receive_buffer_of(self, flow: http.HTTPFlow) -> ReceiveBuffer:
-        """Of the flow's connection to its origin; behind an upstream proxy it is not known which that is."""
-        handler = self._proxyserver.connections[flow.client_conn.id]
-        io = handler.transports.get(flow.server_conn)
-        return ReceiveBuffer(io.writer.get_extra_info("socket", None) if io and io.writer else None)
+        """Of the flow's connection to its origin, where that is the flow's alone."""
+        handler = self._proxyserver.connections.get(flow.client_conn.id)
+        io = handler.transports.get(flow.server_conn) if handler else None
+        shared = any(other.carrier() is flow.server_conn for other in self._of(flow.client_conn))
+        writer = io.writer if io and not shared else None
+        return ReceiveBuffer(writer.get_extra_info("socket", None) if writer else None)
 
-    def _client_writer(self, stream: TakeoverStream) -> ClientWriter:
+    def client_writer(self, stream: TakeoverStream) -> ClientWriter:
+        """Waits for the stream's client."""
         client = stream.context.client
         handler = self._proxyserver.connections[client.id]
         if client.id not in self._prepared:
@@ -86,6 +99,13 @@ class Takeovers:
         for takeover in list(self._of(client)):
             takeover.client_left()
         self._prepared.discard(client.id)
+
+    def server_disconnected(self, data: ServerConnectionHookData) -> None:
+        """A second safety net: a handler that is cancelled inside a hook leaves its connection open."""
+        handler = self._proxyserver.connections.get(data.client.id)
+        io = handler.transports.get(data.server) if handler else None
+        if io is not None and io.writer is not None and not io.writer.is_closing():
+            io.writer.close()
 
 
 def _with_children(layer: Layer | None) -> Iterator[Layer]:

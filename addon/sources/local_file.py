@@ -10,10 +10,14 @@ from typing import Self
 
 from hashdb.digest import BLOCK_SIZE, BLOCK_SUM_SIZE, block_sum
 from hashdb.fingerprint import Fingerprint
+from hashdb.paths import printable
 from hashdb.records import KnownFile
 
 RUN = 2
 """Blocks that are read, checked and handed out together. Twice that is in memory for each file that is served."""
+
+DISK_SECONDS = 15.0
+"""How long a read may take, a disk that has to wake up first included."""
 
 OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -31,6 +35,7 @@ class LocalFile:
         self._disk = disk
         self._ahead: tuple[int, asyncio.Future[bytes]] | None = None
         self._reading: set[asyncio.Future[bytes]] = set()
+        self._closing = False
 
     @classmethod
     async def open(cls, record: KnownFile, disk: Executor) -> Self:
@@ -69,23 +74,34 @@ class LocalFile:
         Raises LocalFileError.
         """
         first = start // BLOCK_SIZE
-        blocks = [await asyncio.shield(self._fetch(number, 1)) for number in range(first, -(-end // BLOCK_SIZE))]
+        blocks = [await self._in_time(self._fetch(number, 1)) for number in range(first, -(-end // BLOCK_SIZE))]
         return b"".join(blocks)[start - first * BLOCK_SIZE : end - first * BLOCK_SIZE]
 
     def recorded_sum(self, number: int) -> bytes:
         """What the record says of the block with this number."""
         return _recorded_sum(self.record, number)
 
-    async def close(self) -> None:
-        """Give the descriptor back, once no thread reads from it any more: its number may be used again."""
-        if self._reading:
-            await asyncio.wait(self._reading)
-        await asyncio.get_running_loop().run_in_executor(self._disk, os.close, self._descriptor)
+    def close(self) -> None:
+        """Give the descriptor back, once no thread reads from it any more: its number may be used again.
+
+        Does not wait: a disk may hang.
+        """
+        self._closing = True
+        if not self._reading:
+            self._disk.submit(os.close, self._descriptor)
 
     async def _run(self, first: int, count: int) -> bytes:
         ahead, self._ahead = self._ahead, None
         run = ahead[1] if ahead is not None and ahead[0] == first else self._fetch(first, count)
-        return await asyncio.shield(run)
+        return await self._in_time(run)
+
+    async def _in_time(self, run: asyncio.Future[bytes]) -> bytes:
+        try:
+            async with asyncio.timeout(DISK_SECONDS):
+                return await asyncio.shield(run)
+        except TimeoutError:
+            name = printable(self.record.path)
+            raise LocalFileError(f"{name} could not be read within {DISK_SECONDS:.0f} s") from None
 
     def _fetch(self, first: int, count: int) -> asyncio.Future[bytes]:
         loop = asyncio.get_running_loop()
@@ -98,6 +114,8 @@ class LocalFile:
         self._reading.discard(run)
         # What was read ahead may never be asked for: asyncio need not complain about its error.
         run.exception()
+        if self._closing and not self._reading:
+            self._disk.submit(os.close, self._descriptor)
 
 
 def _close_opened(opening: asyncio.Future[int]) -> None:
@@ -109,11 +127,11 @@ def _open_unchanged(record: KnownFile) -> int:
     try:
         descriptor = os.open(record.path, OPEN_FLAGS)
     except OSError as error:
-        raise LocalFileError(f"{record.path} cannot be opened: {error.strerror}") from error
+        raise LocalFileError(f"{printable(record.path)} cannot be opened: {error.strerror}") from error
     try:
         seen = os.fstat(descriptor)
         if not stat.S_ISREG(seen.st_mode) or Fingerprint.of(seen) != record.fingerprint:
-            raise LocalFileError(f"{record.path} was changed since it was indexed")
+            raise LocalFileError(f"{printable(record.path)} was changed since it was indexed")
     except BaseException:
         os.close(descriptor)
         raise
@@ -127,11 +145,11 @@ def _read_checked(record: KnownFile, descriptor: int, first: int, count: int) ->
     try:
         run = _read_fully(descriptor, start, wanted)
     except OSError as error:
-        raise LocalFileError(f"{record.path} cannot be read at byte {start}: {error.strerror}") from error
+        raise LocalFileError(f"{printable(record.path)} cannot be read at byte {start}: {error.strerror}") from error
     good = _good_bytes(record, first, memoryview(run), wanted)
     if good == 0:
         was = "truncated" if len(run) < min(wanted, BLOCK_SIZE) else "changed"
-        raise LocalFileError(f"{record.path} was {was} after byte {start} since it was indexed")
+        raise LocalFileError(f"{printable(record.path)} was {was} after byte {start} since it was indexed")
     return run if good == len(run) else run[:good]
 
 

@@ -9,7 +9,6 @@ from typing import Self
 from addon.partial import Representation, refusal, refusal_of_whole
 from addon.ports import Answer, Origin, OwnRequest, OwnRequestError
 from addon.ranges import ByteRange
-from addon.sent import SentBytes
 from hashdb.digest import BLOCK_SIZE, block_sum
 
 
@@ -22,7 +21,7 @@ class RefetchError(Exception):
 
 
 class Refetch:
-    """Bytes from `start` on. Blocks whose sum is known are given out whole, after they were checked.
+    """Bytes from a place on, as whole blocks that are held against their sums before anything of them is given out.
 
     The client has bytes of a verified copy before them, and must never get a mixture of two files.
     """
@@ -30,29 +29,30 @@ class Refetch:
     def __init__(self, request: OwnRequest, stack: AsyncExitStack, wanted: ByteRange, known: Representation) -> None:
         self._request = request
         self._stack = stack
-        self._place = wanted.start
-        self._end = wanted.end_exclusive
+        self._wanted = wanted
         self._total = known.total
+        self._place = wanted.start // BLOCK_SIZE * BLOCK_SIZE
         self._rest = bytearray()
 
     @classmethod
-    async def open(cls, origin: Origin, wanted: ByteRange, known: Representation, sent: SentBytes) -> Self:
-        """Ask for `wanted`. An origin that sends all instead is compared with what was `sent` before.
+    async def open(cls, origin: Origin, wanted: ByteRange, known: Representation) -> Self:
+        """Ask for the blocks that `wanted` lies in. Of an origin that sends all instead, the beginning is skipped.
 
         Raises RefetchError.
         """
-        headers = {"Range": wanted.header()}
+        asked = _whole_blocks(wanted, known.total)
+        headers = {"Range": asked.header()}
         if known.strong_etag:
             headers["If-Range"] = known.strong_etag
         async with AsyncExitStack() as stack:
             try:
                 request = await stack.enter_async_context(origin.again(headers))
-                answer = await request.answer()
-                refetch = cls(request, stack, wanted, known)
-                await refetch._come_to_start(answer, wanted, known, sent)
+                skipped = _skipped(await request.answer(), asked, known)
             except OwnRequestError as error:
                 raise RefetchError(str(error), final=False) from error
-            refetch._stack = stack.pop_all()
+            refetch = cls(request, AsyncExitStack(), wanted, known)
+            await refetch.skip(skipped)
+            refetch.keep(stack.pop_all())
         return refetch
 
     @property
@@ -61,41 +61,29 @@ class Refetch:
         return self._request.body_bytes
 
     async def read(self, expected: Callable[[int], bytes]) -> bytes:
-        """The next bytes, at most a block. `expected`: the sum of the block with a number.
+        """The next wanted bytes, at most a block. `expected`: the sum of the block with a number.
 
         Raises RefetchError.
         """
-        block_end = min((self._place // BLOCK_SIZE + 1) * BLOCK_SIZE, self._total)
-        wanted = min(block_end, self._end) - self._place
-        data = await self._exactly(wanted)
-        whole = self._place % BLOCK_SIZE == 0 and self._place + wanted == block_end
-        if whole and block_sum(data) != expected(self._place // BLOCK_SIZE):
+        start, end = self._place, min(self._place + BLOCK_SIZE, self._total)
+        block = await self._exactly(end - start)
+        if block_sum(block) != expected(start // BLOCK_SIZE):
             raise RefetchError("the origin's bytes are not those of the file that it named", final=True)
-        self._place += wanted
-        return data
+        self._place = end
+        return block[max(0, self._wanted.start - start) : self._wanted.end_exclusive - start]
+
+    async def skip(self, length: int) -> None:
+        """Read so many bytes and throw them away. Raises RefetchError."""
+        while length > 0:
+            length -= len(await self._exactly(min(length, BLOCK_SIZE)))
+
+    def keep(self, stack: AsyncExitStack) -> None:
+        """What is to be closed with it."""
+        self._stack = stack
 
     async def close(self) -> None:
         """Give the connection back."""
         await self._stack.aclose()
-
-    async def _come_to_start(self, answer: Answer, wanted: ByteRange, known: Representation, sent: SentBytes) -> None:
-        if answer.status == 200:
-            if problem := refusal_of_whole(answer, known):
-                raise RefetchError(problem, final=True)
-            await self._skip_what_was_sent(wanted.start, sent)
-        elif problem := refusal(answer, wanted, known):
-            raise RefetchError(problem, final=answer.status in (206, 416))
-
-    async def _skip_what_was_sent(self, start: int, sent: SentBytes) -> None:
-        again = SentBytes(sent.start)
-        place = 0
-        while place < start:
-            data = await self._exactly(min(BLOCK_SIZE, start - place))
-            unseen = max(0, sent.start - place)
-            again.update(data[unseen:])
-            place += len(data)
-        if not again.same_as(sent):
-            raise RefetchError("the file at the origin is not the one that was begun", final=True)
 
     async def _exactly(self, length: int) -> bytes:
         while len(self._rest) < length:
@@ -109,3 +97,20 @@ class Refetch:
         data = bytes(self._rest[:length])
         del self._rest[:length]
         return data
+
+
+def _whole_blocks(wanted: ByteRange, total: int) -> ByteRange:
+    start = wanted.start // BLOCK_SIZE * BLOCK_SIZE
+    end = -(-wanted.end_exclusive // BLOCK_SIZE) * BLOCK_SIZE
+    return ByteRange(start, min(end, total))
+
+
+def _skipped(answer: Answer, asked: ByteRange, known: Representation) -> int:
+    """How many bytes of the answer come before those that were asked for. Raises RefetchError."""
+    if answer.status == 200:
+        if problem := refusal_of_whole(answer, known):
+            raise RefetchError(problem, final=True)
+        return asked.start
+    if problem := refusal(answer, asked, known):
+        raise RefetchError(problem, final=answer.status in (206, 416))
+    return 0

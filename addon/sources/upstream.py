@@ -51,6 +51,7 @@ class Upstream:
         """Nothing more will come: all came, or it broke off for this reason."""
         self.over = True
         self.error = error
+        self.flowing.set()  # nothing of it is left to be held
         self._head_there.set()
         self.news.set()
 
@@ -69,7 +70,7 @@ class Upstream:
 
     def _hold_or_flow(self) -> None:
         over_limit = self._limit is not None and self.bytes_from_origin >= self._limit
-        if over_limit or self._buffered >= HELD_AT:
+        if not self.over and (over_limit or self._buffered >= HELD_AT):
             self.flowing.clear()
         else:
             self.flowing.set()
@@ -94,6 +95,9 @@ class Upstream:
     def drop(self) -> None:
         """Nobody wants the rest. Its reader stays held until it is cancelled: what it read would be wasted."""
         self._dropped = True
+        if self._limit is not None:
+            self._hold(False)  # an HTTP/2 connection goes on with other streams
         self._waiting.clear()
         self._buffered = 0
-        self.flowing.clear()
+        if not self.over:
+            self.flowing.clear()

@@ -25,18 +25,18 @@ def locked(connection: socket.socket) -> bool:
 
 def test_it_is_kept_narrow_until_the_kernel_may_choose_again(connection: socket.socket) -> None:
     buffer = ReceiveBuffer(connection)
-    buffer.narrow()
+    buffer.hold(True)
     doubled = 2 * NARROW  # for the kernel's own needs, socket(7)
     assert (connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF), locked(connection)) == (doubled, True)
-    buffer.widen()
+    buffer.hold(False)
     assert not locked(connection)
 
 
 def test_a_connection_that_is_gone_is_no_fault(connection: socket.socket) -> None:
     buffer = ReceiveBuffer(connection)
     connection.close()
-    buffer.narrow()
-    buffer.widen()
+    buffer.hold(True)
+    buffer.hold(False)
     assert connection.fileno() == -1
 
 
@@ -45,14 +45,14 @@ def test_where_it_could_not_be_undone_it_is_not_done() -> None:
     with pipe, other:
         before = pipe.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         buffer = ReceiveBuffer(_WithoutUnlocking(pipe))
-        buffer.narrow()
+        buffer.hold(True)
         assert pipe.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == before
 
 
 def test_an_unknown_connection_is_left_alone() -> None:
     buffer = ReceiveBuffer(None)
-    buffer.narrow()
-    buffer.widen()
+    buffer.hold(True)
+    buffer.hold(False)
 
 
 class _WithoutUnlocking:
