@@ -146,6 +146,7 @@ class TakeoverStream(layers.HttpStream):
             yield from super().state_wait_for_response_headers(event)
         finally:
             self.layer.takeovers.expecting.pop(self.flow.id, None)
+            self.make_body = None  # a body that began in mitmproxy's hands stays there
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         # Overridden here and not in _handle_event, which is not called while the stream waits for a hook.

@@ -106,6 +106,11 @@ class Site:
         self.resources[path] = self.origin.add(path, content, **({"headers": claim(content)} | switches))
         return path
 
+    def is_open(self, path: Path) -> bool:
+        """Whether the proxy has the file open (Linux)."""
+        descriptors = Path(f"/proc/{self.proxy.pid}/fd").iterdir()
+        return any(_target(each) == str(path) for each in descriptors)
+
     def forget_all(self) -> None:
         """Empty the hash database."""
         with HashStore.open(self.proxy.data_dir) as store:
@@ -116,8 +121,15 @@ class Site:
         return self.proxy.wait_for_log(rf"Nearfetch: \S+{re.escape(path)} (\w+: .*)$", start=start)[1]
 
 
+def _target(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except OSError:  # closed meanwhile
+        return ""
+
+
 class ProxyFactory(Protocol):
-    """Starts a proxy that trusts the test's origin; it ends with the test.
+    """Starts a proxy that trusts the test's origin, or `origin_ca` instead; it ends with the test.
 
     Options are Nearfetch's, without their prefix. A folder of an earlier proxy makes it a restart.
     """
@@ -128,6 +140,7 @@ class ProxyFactory(Protocol):
         folder: Path | None = None,
         command: Sequence[str] = NEARFETCH,
         arguments: Sequence[str] = (),
+        origin_ca: Path | None = None,
         **options: Setting,
     ) -> Proxy: ...
 
@@ -148,11 +161,12 @@ def proxy_factory(origin: Origin, tmp_path: Path) -> Iterator[ProxyFactory]:
             folder: Path | None = None,
             command: Sequence[str] = NEARFETCH,
             arguments: Sequence[str] = (),
+            origin_ca: Path | None = None,
             **options: Setting,
         ) -> Proxy:
             proxy = Proxy(
                 folder or tmp_path / f"proxy-{len(started)}",
-                origin_ca=origin.ca_file,
+                origin_ca=origin_ca or origin.ca_file,
                 command=command,
                 arguments=arguments,
                 **options,  # type: ignore[arg-type]  # mypy offers them to the named ones too
@@ -165,17 +179,24 @@ def proxy_factory(origin: Origin, tmp_path: Path) -> Iterator[ProxyFactory]:
         sys.stdout.write(f"{proxy.log_file}:\n{proxy.log}\n")  # pytest shows it where a test failed
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One for all tests of a file; files of 1 MiB and more are touched. The origin sends 50 MB a second."""
-    folder = tmp_path_factory.mktemp("site")
+@contextlib.contextmanager
+def open_site(folder: Path, *, arguments: Sequence[str] = (), **options: Setting) -> Iterator[Site]:
+    """Files of 1 MiB and more are touched. The origin sends 50 MB a second."""
     held = folder / "held"
     held.mkdir()
     with Origin(rate=50e6) as running:
-        proxy = Proxy(folder / "proxy", origin_ca=running.ca_file, min_size="1m")
+        settings: dict[str, Any] = {"min_size": "1m"} | options
+        proxy = Proxy(folder / "proxy", origin_ca=running.ca_file, arguments=arguments, **settings)
         with HashStore.open(proxy.data_dir), proxy:
             yield Site(running, proxy, held)
     sys.stdout.write(f"{proxy.log_file}:\n{proxy.log}\n")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One for all tests of a file."""
+    with open_site(tmp_path_factory.mktemp("site")) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ MITMDUMP = (str(Path(sys.executable).with_name("mitmdump")),)
 
 type Setting = str | int | bool | Path | Sequence[str | Path]
 
-_LISTENING = r"proxy listening at (?P<host>[0-9.]+):(?P<port>\d+)"
+_LISTENING = r"listening at (?P<host>[0-9.]+):(?P<port>\d+)"
 
 
 def clean_environment(**additions: str) -> dict[str, str]:
@@ -120,6 +120,12 @@ class Process:
             code = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             return self.kill9()
+        self._reader.join(timeout)
+        return code
+
+    def wait(self, timeout: float = 10.0) -> int:
+        """Until it ends by itself; its exit code."""
+        code = self._process.wait(timeout)
         self._reader.join(timeout)
         return code
 

@@ -152,10 +152,22 @@ class SlowHttp2Client(RawClient):
         assert self._socket.selected_alpn_protocol() == "h2", "the server does not speak HTTP/2"
         self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self._h2.initiate_connection()
+        self._stream = 1
+        self._ask(headers)
+
+    def again(self, path: str) -> None:
+        """Another GET on the same connection; the one before is complete, was cancelled, or is paused for good."""
+        self._url = self._url._replace(path=path)
+        self._stream += 2
+        self.status, self.received, self.complete, self.error = 0, 0, False, None
+        self._digest = hashlib.sha256()
+        self._ask(())
+
+    def _ask(self, headers: HeaderPairs) -> None:
         target = self._url.path + (f"?{self._url.query}" if self._url.query else "")
         pseudo = {":method": "GET", ":path": target, ":scheme": "https", ":authority": self._url.netloc}
         fields = [(name.lower(), value) for name, value in headers]
-        self._h2.send_headers(1, [*pseudo.items(), *fields], end_stream=True)
+        self._h2.send_headers(self._stream, [*pseudo.items(), *fields], end_stream=True)
         self._socket.sendall(self._h2.data_to_send())
         while not self.status and self.error is None:
             self._next(_BLOCK)
@@ -176,12 +188,16 @@ class SlowHttp2Client(RawClient):
 
     def _on_event(self, event: h2.events.Event) -> None:
         match event:
+            case h2.events.DataReceived(stream_id=stream, flow_controlled_length=int(length)) if stream != self._stream:
+                self._h2.increment_flow_control_window(length)  # a stream that is paused keeps its own window closed
+            case h2.events.StreamReset(stream_id=stream) if stream != self._stream:
+                pass
             case h2.events.ResponseReceived(headers=list(pairs)):
                 self.headers = [(str(name), str(value)) for name, value in pairs]
                 self.status = int(self.header(":status") or 0)
             case h2.events.DataReceived(data=bytes(block), flow_controlled_length=int(length)):
                 self._take(block)
-                self._h2.acknowledge_received_data(length, 1)
+                self._h2.acknowledge_received_data(length, self._stream)
             case h2.events.StreamEnded():
                 self.complete = True
             case h2.events.StreamReset(error_code=code):
@@ -193,7 +209,7 @@ class SlowHttp2Client(RawClient):
         if how != "cancel":
             super().leave(how)
         elif not self.complete:
-            self._h2.reset_stream(1, h2.errors.ErrorCodes.CANCEL)
+            self._h2.reset_stream(self._stream, h2.errors.ErrorCodes.CANCEL)
             self._socket.sendall(self._h2.data_to_send())
 
 
