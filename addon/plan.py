@@ -86,11 +86,12 @@ def is_script(request: Fields) -> bool:
 
     Browsers say so in Sec-Fetch-Mode (W3C Fetch Metadata); an Origin header on a GET says it too.
     """
+    if request.get("origin") is not None:
+        return True
     mode = request.get("sec-fetch-mode")
     if mode is not None:
         return mode.strip().lower() != "navigate"
-    sec_fetch = ("sec-fetch-site", "sec-fetch-dest", "sec-fetch-user")
-    return any(request.get(name) is not None for name in (*sec_fetch, "origin"))
+    return any(request.get(name) is not None for name in ("sec-fetch-site", "sec-fetch-dest", "sec-fetch-user"))
 
 
 def keys(claims: Mapping[Algorithm, Claim]) -> tuple[Claim, ...]:
