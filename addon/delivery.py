@@ -232,6 +232,7 @@ class Delivery:
         if self._fallback is not None:
             self.outcome.from_origin += self._fallback.bytes_from_origin
         self.outcome.from_origin += self._upstream.bytes_from_origin + self._search.bytes_from_origin
+        self.outcome.reason = self.outcome.reason or "it was over before a local copy was proven"
         match last:
             case Broken(reason):
                 self.outcome.end = f"broken off: {reason}"

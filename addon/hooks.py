@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mitmproxy import ctx, flowfilter, http
+from mitmproxy import ctx, exceptions, flowfilter, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
 from mitmproxy.log import ALERT
@@ -44,6 +44,9 @@ DISK_THREADS = 16
 class Nearfetch:
     """Hooks only."""
 
+    settings: options.Settings
+    """The options as they are now; unset where they were refused at the start, which ends the proxy."""
+
     def __init__(self) -> None:
         self.totals = Totals()
         self.claims = Claims()
@@ -53,6 +56,7 @@ class Nearfetch:
         self.scanner = Scanner()
         self.takeovers: Takeovers | None = None
         self.plain: dict[str, Outcome] = {}
+        self.refused = False
         self.is_running = False
         self.addons = [Commands(self)]
 
@@ -62,20 +66,31 @@ class Nearfetch:
     def configure(self, updated: set[str]) -> None:
         if not any(name.startswith(options.PREFIX) for name in updated):
             return
-        self.settings = options.read(ctx.options)
+        try:
+            self.settings = options.read(ctx.options)
+        except exceptions.OptionsError as error:
+            if self.is_running:
+                raise
+            # mitmproxy would show a traceback of ours; an error that is logged at its start ends it as well.
+            logger.error("%s", error)  # noqa: TRY400
+            self.refused = True
+            return
         if self.is_running and updated & options.ABOUT_THE_INDEX:
-            self._open_index()
+            self._open_index(self.settings)
 
     def running(self) -> None:
+        if self.refused:
+            return
         self.is_running = True
         self._take_over_bodies()
-        addresses = [(host, port) for host, port, *_ in ctx.master.addons.get("proxyserver").listen_addrs()]
+        self._open_index(self.settings)
+        servers = ctx.master.addons.get("proxyserver").servers
+        explicit = [server for server in servers if server.mode.type_name in ("regular", "upstream")]
+        addresses = [address[:2] for server in explicit for address in server.listen_addrs]
         for line in welcome.lines(addresses, self.settings.scan_paths, ctx.options.nearfetch_min_size):
             logger.info("Nearfetch: %s", line)
-        self._open_index()
 
-    def _open_index(self) -> None:
-        settings = self.settings
+    def _open_index(self, settings: options.Settings) -> None:
         self.index.open(settings.data_dir)
         self.scanner.set(settings.data_dir, settings.scan_paths, settings.policy.min_size)
         self.scanner.start()

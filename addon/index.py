@@ -97,4 +97,5 @@ class Index:
     def _say(self, error: StoreError) -> None:
         if str(error) != self._said:
             self._said = str(error)
-            logger.error("Nearfetch: %s Until then, downloads go on as plain ones.", error)
+            # No error for mitmproxy: it would end the proxy if that came during its start.
+            logger.warning("Nearfetch: %s Until then, downloads go on as plain ones.", error)

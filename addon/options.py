@@ -91,7 +91,7 @@ def read(options: Options) -> Settings:
     def value(name: str) -> str:
         return str(getattr(options, PREFIX + name))
 
-    proof = Proof(value("proof"))
+    proof = Proof(_choice("proof", value("proof"), Proof))
     trusted = tuple(getattr(options, f"{PREFIX}trusted_origins"))
     if proof is Proof.TRUST and not trusted:
         raise exceptions.OptionsError(
@@ -101,9 +101,16 @@ def read(options: Options) -> Settings:
         data_dir=Path(value("data_dir")).expanduser().absolute(),
         scan_paths=tuple(_folders(getattr(options, f"{PREFIX}scan_paths"))),
         skip=_filter(value("skip")),
-        prefer=Prefer(value("prefer")),
+        prefer=Prefer(_choice("prefer", value("prefer"), Prefer)),
         policy=Policy(_size("min_size", value("min_size")), proof, frozenset(map(str.lower, trusted))),
     )
+
+
+def _choice(name: str, text: str, choices: type[StrEnum]) -> str:
+    # mitmproxy holds values that were set before the option was known to no choices.
+    if text not in list(choices):
+        raise exceptions.OptionsError(f"{PREFIX}{name}: {text!r} is none of {', '.join(choices)}.")
+    return text
 
 
 def _folders(names: Sequence[str]) -> list[Path]:
@@ -114,7 +121,7 @@ def _size(name: str, text: str) -> int:
     try:
         return parse_size(text)
     except InvalidSizeError as error:
-        raise exceptions.OptionsError(f"{PREFIX}{name}: {error}") from error
+        raise exceptions.OptionsError(f"{PREFIX}{name}: {error}") from None
 
 
 def _filter(text: str) -> flowfilter.TFilter | None:
@@ -125,4 +132,4 @@ def _filter(text: str) -> flowfilter.TFilter | None:
     except ValueError as error:
         raise exceptions.OptionsError(
             f"{PREFIX}skip: {text!r} is no flow filter ({error}); see `mitmdump --help` for the syntax."
-        ) from error
+        ) from None

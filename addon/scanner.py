@@ -68,7 +68,7 @@ class Scanner:
             await process.wait()
             raise
         self.last = _in_words(process.returncode or 0, out.decode(), err.decode())
-        logger.log(logging.ERROR if process.returncode else logging.INFO, "Nearfetch: %s", self.last)
+        logger.log(logging.WARNING if process.returncode else logging.INFO, "Nearfetch: %s", self.last)
 
 
 def _in_words(code: int, out: str, err: str) -> str:
