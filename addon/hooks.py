@@ -179,7 +179,7 @@ class Nearfetch:
         terms = Terms(
             certain=chosen.proof is Proof.TRUST,
             hold_origin=self.settings.prefer is options.Prefer.BANDWIDTH,
-            patience=float(ctx.options.tcp_timeout),
+            patience=self.takeovers.patience,
         )
         finished = partial(self._finished, flow)
         self.takeovers.take(flow, partial(Delivery, span, upstream, search, terms, finished))

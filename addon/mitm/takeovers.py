@@ -22,6 +22,9 @@ from addon.mitm.takeover import Takeover, TakeoverLayer, TakeoverStream
 from addon.mitm.writable import ClientWriter
 from addon.ports import Body
 
+TCP_TIMEOUT = 600
+"""Seconds; mitmproxy's own default."""
+
 
 class Takeovers:
     """The one object through which the rest of the addon reaches live bodies."""
@@ -66,6 +69,11 @@ class Takeovers:
         """The flow's origin, to be asked again."""
         return FlowOrigin(flow, self._master.options, self._master.addons.handle_lifecycle)
 
+    @property
+    def patience(self) -> float:
+        """Seconds after which mitmproxy takes a silent peer for gone; its first releases had no option for it."""
+        return float(getattr(self._master.options, "tcp_timeout", TCP_TIMEOUT))
+
     def receive_buffer_of(self, flow: http.HTTPFlow) -> ReceiveBuffer:
         """Of the flow's connection to its origin, where that is the flow's alone."""
         handler = self._proxyserver.connections.get(flow.client_conn.id)
@@ -83,8 +91,7 @@ class Takeovers:
             prepare(handler, lambda: self._of(client))
         connection = stream.layer.connections[client]
         http2 = connection.h2_conn if isinstance(connection, Http2Server) else None
-        patience = float(stream.context.options.tcp_timeout)
-        return ClientWriter(handler, client, http2, stream.stream_id, patience)
+        return ClientWriter(handler, client, http2, stream.stream_id, self.patience)
 
     def _of(self, client: Client) -> Iterator[Takeover]:
         return (takeover for takeover in self.active if takeover.writer.client is client)
