@@ -1,7 +1,7 @@
 # Every path is relative, so that the checkout may lie in a folder with a space in its name.
 # The stamps form one line, python < run < test < check: two pips never work in one .venv, not even under `make -j`.
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check soak bench clean
+.PHONY: help venv run test oldest check soak bench clean
 
 python := .venv/bin/python
 
@@ -19,6 +19,9 @@ run: .venv/run.stamp ## start the proxy; make run ARGS="--listen-port 9090"
 test: .venv/test.stamp ## run the tests; make test ARGS="-k digest"
 	@$(python) -m pytest $(ARGS)
 
+oldest: .venv-oldest/test.stamp ## run the system tests with the oldest mitmproxy that is supported
+	@.venv-oldest/bin/python -m pytest tests/system $(ARGS)
+
 check: .venv/check.stamp ## lint, format check, types, and which package may import which
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -32,7 +35,7 @@ bench: .venv/test.stamp ## measure Nearfetch side by side with what people would
 	@$(python) -m bench $(ARGS)
 
 clean: ## remove .venv, caches and what was built
-	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-oldest build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Asked every time, because make cannot see whether an interpreter still runs. What is fine is not touched, and then
@@ -46,6 +49,12 @@ clean: ## remove .venv, caches and what was built
 
 .venv/test.stamp: .venv/run.stamp
 	@tools/venv install --group test
+	@touch $@
+
+.venv-oldest/test.stamp: .venv/test.stamp
+	@$(python) -m venv --clear .venv-oldest
+	@.venv-oldest/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@.venv-oldest/bin/python -m pip install --quiet --editable . --group test 'mitmproxy==12.0.*'
 	@touch $@
 
 # The types of the tests are checked too, and need what the tests import.
