@@ -132,7 +132,8 @@ class Delivery:
             async with asyncio.timeout(self._terms.patience):
                 await self._upstream.news.wait()
         except TimeoutError:
-            return Broken(f"the origin sent nothing for {self._terms.patience:.0f} s")
+            if self._upstream.flowing.is_set():
+                return Broken(f"the origin sent nothing for {self._terms.patience:.0f} s")
         return None
 
     def _end_of_upstream(self) -> Step:

@@ -55,18 +55,18 @@ class Fallback:
 
     async def _fetched(self, sent_to: int) -> bytes:
         if self._refetch is None:
-            self._refetch = await Refetch.open(self.origin, ByteRange(sent_to, self.end), self.known)
+            self._refetch = await Refetch.open(self.origin, ByteRange(sent_to, self.end), self.known, self.patience)
         return await self._refetch.read(self.recorded_sum)
 
     async def _unless_left(self, work: Coroutine[Any, Any, bytes]) -> bytes:
-        """The work's result, unless the client leaves or patience ends before it is there."""
+        """The work's result, unless the client leaves before it is there."""
         working = asyncio.create_task(work)
         leaving = asyncio.create_task(self.left.wait())
-        await asyncio.wait({working, leaving}, timeout=self.patience, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         leaving.cancel()
         if not working.done():
             working.cancel()
             await asyncio.wait({working})
         if working.cancelled():
-            raise RefetchError("the client left, or the origin sent nothing for too long", final=True)
+            raise RefetchError("the client left", final=True)
         return working.result()

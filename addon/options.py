@@ -92,14 +92,14 @@ def read(options: Options) -> Settings:
         return str(getattr(options, PREFIX + name))
 
     proof = Proof(_choice("proof", value("proof"), Proof))
-    trusted = tuple(getattr(options, f"{PREFIX}trusted_origins"))
+    trusted = [name for name in getattr(options, f"{PREFIX}trusted_origins") if name]
     if proof is Proof.TRUST and not trusted:
         raise exceptions.OptionsError(
             f"{PREFIX}proof=trust needs {PREFIX}trusted_origins: name the origins that are to be trusted."
         )
     return Settings(
-        data_dir=Path(value("data_dir")).expanduser().absolute(),
-        scan_paths=tuple(_folders(getattr(options, f"{PREFIX}scan_paths"))),
+        data_dir=_folder("data_dir", value("data_dir")),
+        scan_paths=tuple(_folder("scan_paths", name) for name in getattr(options, f"{PREFIX}scan_paths") if name),
         skip=_filter(value("skip")),
         prefer=Prefer(_choice("prefer", value("prefer"), Prefer)),
         policy=Policy(_size("min_size", value("min_size")), proof, frozenset(map(str.lower, trusted))),
@@ -113,8 +113,11 @@ def _choice(name: str, text: str, choices: type[StrEnum]) -> str:
     return text
 
 
-def _folders(names: Sequence[str]) -> list[Path]:
-    return [Path(name).expanduser().absolute() for name in names if name]
+def _folder(name: str, text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise exceptions.OptionsError(f"{PREFIX}{name}: nobody here has the home folder of {text!r}.") from None
 
 
 def _size(name: str, text: str) -> int:

@@ -11,7 +11,7 @@ from functools import partial
 
 from addon.partial import Representation
 from addon.ports import Origin
-from addon.proof import UnprovenError, compare_head, compare_samples, sample_ranges
+from addon.proof import HEAD_SIZE, UnprovenError, compare_head, compare_samples, sample_ranges
 from addon.sources.local_file import LocalFile, LocalFileError
 from hashdb.digest import Digest
 from hashdb.records import KnownFile
@@ -88,7 +88,10 @@ class Search:
     async def _prove(self, copy: LocalFile) -> None:
         if self.proof is Proof.TRUST:
             return
-        await compare_head(copy, self.start, await self.head())
+        head = await self.head()
+        if len(head) < min(HEAD_SIZE, self.known.total - self.start):
+            raise UnprovenError("the origin broke off before it had shown the first bytes")
+        await compare_head(copy, self.start, head)
         if self.proof is Proof.SAMPLES:
             ranges = sample_ranges(self.known.total, self.choose)
             proof = partial(compare_samples, copy, self.origin, ranges, self.known)

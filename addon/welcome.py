@@ -10,7 +10,7 @@ def lines(addresses: Sequence[tuple[str, int]], folders: Sequence[Path], min_siz
     """Where the proxy is, how to make it trusted, what is indexed, and how to change that."""
     if not addresses:
         return []
-    here = ", ".join(f"http://{_host(host)}:{port}" for host, port in addresses)
+    here = ", ".join(dict.fromkeys(f"http://{_host(host)}:{port}" for host, port in addresses))
     said = [
         f"set {here} as the HTTP and HTTPS proxy of your browser, or of a program: curl --proxy ...",
         "for https, its certificate must be trusted: open http://mitm.it through the proxy, once.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Self
@@ -10,6 +11,9 @@ from addon.partial import Representation, refusal, refusal_of_whole
 from addon.ports import Answer, Origin, OwnRequest, OwnRequestError
 from addon.ranges import ByteRange
 from hashdb.digest import BLOCK_SIZE, block_sum
+
+PATIENCE = 600.0
+"""Seconds without a byte after which an origin counts as gone, where nobody says otherwise; mitmproxy's default."""
 
 
 class RefetchError(Exception):
@@ -26,19 +30,20 @@ class Refetch:
     The client has bytes of a verified copy before them, and must never get a mixture of two files.
     """
 
-    def __init__(self, request: OwnRequest, stack: AsyncExitStack, wanted: ByteRange, known: Representation) -> None:
+    def __init__(self, request: OwnRequest, wanted: ByteRange, known: Representation, patience: float) -> None:
         self._request = request
-        self._stack = stack
+        self._stack = AsyncExitStack()
+        self._patience = patience
         self._wanted = wanted
         self._total = known.total
         self._place = wanted.start // BLOCK_SIZE * BLOCK_SIZE
         self._rest = bytearray()
 
     @classmethod
-    async def open(cls, origin: Origin, wanted: ByteRange, known: Representation) -> Self:
+    async def open(cls, origin: Origin, wanted: ByteRange, known: Representation, patience: float = PATIENCE) -> Self:
         """Ask for the blocks that `wanted` lies in. Of an origin that sends all instead, the beginning is skipped.
 
-        Raises RefetchError.
+        `patience`: seconds without a byte after which the origin counts as gone. Raises RefetchError.
         """
         asked = _whole_blocks(wanted, known.total)
         headers = {"Range": asked.header()}
@@ -47,10 +52,11 @@ class Refetch:
         async with AsyncExitStack() as stack:
             try:
                 request = await stack.enter_async_context(origin.again(headers))
-                skipped = _skipped(await request.answer(), asked, known)
-            except OwnRequestError as error:
-                raise RefetchError(str(error), final=False) from error
-            refetch = cls(request, AsyncExitStack(), wanted, known)
+                async with asyncio.timeout(patience):
+                    skipped = _skipped(await request.answer(), asked, known)
+            except (OwnRequestError, TimeoutError) as error:
+                raise _broken(error, patience) from error
+            refetch = cls(request, wanted, known, patience)
             await refetch.skip(skipped)
             refetch.keep(stack.pop_all())
         return refetch
@@ -88,15 +94,21 @@ class Refetch:
     async def _exactly(self, length: int) -> bytes:
         while len(self._rest) < length:
             try:
-                piece = await self._request.read()
-            except OwnRequestError as error:
-                raise RefetchError(str(error), final=False) from error
+                async with asyncio.timeout(self._patience):
+                    piece = await self._request.read()
+            except (OwnRequestError, TimeoutError) as error:
+                raise _broken(error, self._patience) from error
             if not piece:
                 raise RefetchError("the origin's answer ended early", final=False)
             self._rest += piece
         data = bytes(self._rest[:length])
         del self._rest[:length]
         return data
+
+
+def _broken(error: OwnRequestError | TimeoutError, patience: float) -> RefetchError:
+    silent = f"the origin sent nothing for {patience:.0f} s"
+    return RefetchError(silent if isinstance(error, TimeoutError) else str(error), final=False)
 
 
 def _whole_blocks(wanted: ByteRange, total: int) -> ByteRange:

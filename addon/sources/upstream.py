@@ -37,6 +37,8 @@ class Upstream:
 
     def feed(self, data: bytes) -> None:
         """The next bytes came."""
+        if not data or self._dropped:
+            return
         self._waiting.append(data)
         self._buffered += len(data)
         self.bytes_from_origin += len(data)
