@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import batched
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 from peewee import SqliteDatabase, fn
 
@@ -238,6 +238,8 @@ def _forget(database: SqliteDatabase, file_ids: Sequence[int]) -> None:
         return
     contents = File.select(File.content).where(File.id.in_(file_ids)).distinct().tuples().execute(database)
     content_ids = [content_id for (content_id,) in contents]
-    File.delete().where(File.id.in_(file_ids)).execute(database)
+    # Types of peewee's queries differ between releases of its stubs; these two are not expressible in all of them.
+    file, content = cast("Any", File), cast("Any", Content)
+    file.delete().where(File.id.in_(file_ids)).execute(database)
     still_used = File.select(File.id).where(File.content == Content.id)
-    Content.delete().where(Content.id.in_(content_ids) & ~fn.EXISTS(still_used)).execute(database)
+    content.delete().where(Content.id.in_(content_ids) & ~fn.EXISTS(still_used)).execute(database)
