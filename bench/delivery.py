@@ -1,7 +1,7 @@
 """What a download costs the proxy: Nearfetch serving from disk beside stock mitmdump streaming, in the same run.
 
 MB per CPU second of the proxy process alone; the origin is held to 50 MB/s.
-`python -m bench.delivery [--size 256m] [--rounds 3]`
+`python -m bench.delivery [--size 512m] [--rounds 3]`
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ WAYS = (
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=parse_size, default="256m", help="of the file (default: %(default)s)")
+    parser.add_argument("--size", type=parse_size, default="512m", help="of the file (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="downloads for each cell (default: %(default)s)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Origin(rate=ORIGIN_RATE) as origin:

