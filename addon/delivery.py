@@ -74,6 +74,11 @@ class Delivery:
         """Cleared while the origin should not be read."""
         return self._upstream.flowing
 
+    @property
+    def waiting(self) -> int:
+        """Bytes from the origin that wait for the client."""
+        return self._upstream.waiting
+
     def upstream_data(self, data: bytes) -> None:
         """The origin sent more."""
         if self.upstream_wanted:

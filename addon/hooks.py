@@ -122,6 +122,10 @@ class Nearfetch:
         if self.takeovers is not None:
             self.takeovers.server_disconnected(data)
 
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        # Meant for us alone; origins answer ranges differently where they see it.
+        flow.request.headers.pop("proxy-connection", None)
+
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if self.takeovers is None or not self._is_ours(flow):
             return

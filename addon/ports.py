@@ -49,6 +49,10 @@ class Body(Protocol):
         """Cleared while the upstream should not be read."""
 
     @property
+    def waiting(self) -> int:
+        """Bytes that came from the upstream and wait for the client."""
+
+    @property
     def upstream_wanted(self) -> bool:
         """Once False, the origin's transfer is dropped; it does not become True again."""
 

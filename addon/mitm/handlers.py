@@ -1,4 +1,4 @@
-"""What we change about the connection handler of a client whose response was taken over."""
+"""What we change about the connection handler of a client."""
 
 from __future__ import annotations
 
@@ -8,17 +8,26 @@ from collections.abc import Callable, Iterable
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.server import ConnectionHandler
 
-from addon.mitm.takeover import NearfetchBodyEndHook, NearfetchNextBlockHook, Takeover
+from addon.mitm import backlog
+from addon.mitm.takeover import NearfetchBodyEndHook, NearfetchNextBlockHook, Takeover, TakeoverLayer
 
 
-def prepare(handler: ConnectionHandler, active: Callable[[], Iterable[Takeover]]) -> None:
-    """Once for each handler. `active`: the takeovers of its client that are under way."""
-    _hold_upstreams(handler, active)
+def prepare(
+    handler: ConnectionHandler,
+    active: Callable[[], Iterable[Takeover]],
+    layers: Callable[[], Iterable[TakeoverLayer]],
+) -> None:
+    """Once for each handler. Of its client, `active`: the takeovers that are under way; `layers`: the HTTP layers."""
+    _hold_upstreams(handler, active, layers)
     _answer_our_hooks(handler)
 
 
-def _hold_upstreams(handler: ConnectionHandler, active: Callable[[], Iterable[Takeover]]) -> None:
-    """Make the handler's upstream readers wait while a body that they feed wants no more.
+def _hold_upstreams(
+    handler: ConnectionHandler,
+    active: Callable[[], Iterable[Takeover]],
+    layers: Callable[[], Iterable[TakeoverLayer]],
+) -> None:
+    """Make the handler's upstream readers wait while a body that they feed, or an HTTP/2 client, wants no more.
 
     mitmproxy calls `drain_writers` after each read of each connection. The client's own reader never waits:
     it is the one that brings window updates and the news that the client left.
@@ -32,6 +41,8 @@ def _hold_upstreams(handler: ConnectionHandler, active: Callable[[], Iterable[Ta
             for takeover in list(active()):
                 if takeover.carrier() is connection:
                     await takeover.until_wanted()
+            for layer in list(layers()):
+                await backlog.until_short(layer, connection)
         await drain()  # type: ignore[no-untyped-call]
 
     handler.drain_writers = drain_writers  # type: ignore[method-assign]

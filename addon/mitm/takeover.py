@@ -21,6 +21,7 @@ from mitmproxy.proxy.layers import http as layers
 from mitmproxy.proxy.layers.http import _events as wire
 from mitmproxy.proxy.layers.http import _hooks as http_hooks
 
+from addon.mitm.backlog import MOST_SHARED
 from addon.mitm.writable import ClientGoneError, ClientWriter
 from addon.ports import Block, Body, Broken, ClientLeft, Finished, Step
 
@@ -74,8 +75,10 @@ class Takeover:
         return getattr(tunnel, "tunnel_connection", upstream)
 
     def holds_upstream(self) -> bool:
-        """Whether the upstream is not to be read on now. One that carries another stream too is never held."""
-        return self.upstream_open and not self.body.flowing.is_set() and not self.has_company()
+        """Whether the upstream is not to be read on now. One that carries other streams too is held only for memory."""
+        if not self.upstream_open or self.body.flowing.is_set():
+            return False
+        return not self.has_company() or self.body.waiting > MOST_SHARED
 
     def has_company(self) -> bool:
         """Whether other streams may come over the same connection."""
@@ -257,15 +260,19 @@ class TakeoverLayer(layers.HttpLayer):
     takeovers: Takeovers
     company: asyncio.Event
     """Set when a stream begins beside others."""
+    moved: asyncio.Event
+    """Set when the client said something: its windows may have grown."""
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:
         stream = TakeoverStream(self.context.fork(), stream_id, self)
         self.streams[stream_id] = stream
         self.company.set()
+        self.moved.set()
         yield from self.event_to_child(stream, events.Start())
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         yield from super()._handle_event(event)
         if isinstance(event, events.ConnectionEvent) and event.connection is self.context.client:
             # A window update of an HTTP/2 client arrives here: its streams may have room again.
+            self.moved.set()
             self.takeovers.client_moved(self.context.client)

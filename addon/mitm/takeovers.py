@@ -33,7 +33,8 @@ class Takeovers:
         self._master = master
         self._proxyserver: Proxyserver = master.addons.get("proxyserver")
         self._next_layer: NextLayerAddon = master.addons.get("nextlayer")
-        self._prepared: set[str] = set()
+        self._layers: dict[str, list[TakeoverLayer]] = {}
+        """By the client's id, while it is connected."""
         self.expecting: dict[str, TakeoverStream] = {}
         self.active: set[Takeover] = set()
 
@@ -46,6 +47,18 @@ class Takeovers:
                 assert isinstance(layer, TakeoverLayer)
                 layer.takeovers = self
                 layer.company = asyncio.Event()
+                layer.moved = asyncio.Event()
+                self._attend(layer)
+
+    def _attend(self, layer: TakeoverLayer) -> None:
+        client = layer.context.client
+        handler = self._proxyserver.connections.get(client.id)
+        if handler is None:
+            return
+        if client.id not in self._layers:
+            self._layers[client.id] = []
+            prepare(handler, lambda: self._of(client), lambda: self._layers.get(client.id, ()))
+        self._layers[client.id].append(layer)
 
     def possible(self, flow: http.HTTPFlow) -> bool:
         """Whether the response that is being looked at can be taken over."""
@@ -53,7 +66,7 @@ class Takeovers:
         return (
             stream is not None
             and stream.client_state == stream.state_done  # the whole request was sent
-            and flow.client_conn.id in self._proxyserver.connections
+            and flow.client_conn.id in self._layers
         )
 
     def take(self, flow: http.HTTPFlow, make_body: Callable[[], Body]) -> None:
@@ -86,9 +99,6 @@ class Takeovers:
         """Waits for the stream's client."""
         client = stream.context.client
         handler = self._proxyserver.connections[client.id]
-        if client.id not in self._prepared:
-            self._prepared.add(client.id)
-            prepare(handler, lambda: self._of(client))
         connection = stream.layer.connections[client]
         http2 = connection.h2_conn if isinstance(connection, Http2Server) else None
         return ClientWriter(handler, client, http2, stream.stream_id, self.patience)
@@ -105,7 +115,7 @@ class Takeovers:
         """The safety net: mitmproxy may lose the news that a client left."""
         for takeover in list(self._of(client)):
             takeover.client_left()
-        self._prepared.discard(client.id)
+        self._layers.pop(client.id, None)
 
     def server_disconnected(self, data: ServerConnectionHookData) -> None:
         """A second safety net: a handler that is cancelled inside a hook leaves its connection open."""

@@ -78,6 +78,11 @@ class Upstream:
             self.flowing.set()
 
     @property
+    def waiting(self) -> int:
+        """Bytes that wait for the client."""
+        return self._buffered
+
+    @property
     def has_data(self) -> bool:
         """Whether `take` would give something."""
         return bool(self._waiting)

@@ -61,9 +61,11 @@ def _leads_to(number: str, path: str) -> bool:
 class Disk(ThreadPoolExecutor):
     """Threads for the disk, which can be busy: jobs with one of the `slow` functions wait in the queue for the gate."""
 
-    def __init__(self, *slow: str) -> None:
+    def __init__(self, *slow: str, queued: bool = True) -> None:
+        """Where they are not `queued`, they hang in a thread each, and other jobs go on."""
         super().__init__(THREADS)
         self._slow = slow
+        self._queued = queued
         self._lock = threading.Lock()
         self._under_way = 0
         self.gate = threading.Event()
@@ -72,15 +74,20 @@ class Disk(ThreadPoolExecutor):
 
     def submit(self, job: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         is_slow = job.__name__ in self._slow
-        for _ in range(THREADS if is_slow else 0):
+        for _ in range(THREADS if is_slow and self._queued else 0):
             super().submit(self.gate.wait, 30)
         with self._lock:
             self._under_way += 1
-        queued = super().submit(job, *args, **kwargs)
+        hangs = is_slow and not self._queued
+        queued = super().submit(*([self._hanging] if hangs else []), job, *args, **kwargs)
         queued.add_done_callback(self._was_done)
         if is_slow:
             self.reached.set()
         return queued
+
+    def _hanging(self, job: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        self.gate.wait(30)
+        return job(*args, **kwargs)
 
     def _was_done(self, _: Future[Any]) -> None:
         with self._lock:

@@ -9,7 +9,7 @@ import pytest
 
 from addon import delivery as module
 from addon.outcome import Kind
-from addon.ports import Broken, ClientLeft, Finished
+from addon.ports import Broken, ClientLeft, Finished, Step
 from addon.proof import HEAD_SIZE, SAMPLE_SIZE, SAMPLES
 from addon.search import Proof
 from hashdb.records import KnownFile
@@ -57,6 +57,8 @@ def test_it_switches_at_any_byte(record: KnownFile, disk: Disk, switch_at: int) 
         scene.asks.gate.set()
         await searched(delivery)
         delivery.upstream_data(b"what came meanwhile is not needed")
+        got += await take(delivery, 1)
+        assert not delivery.flowing.is_set()
         rest, last = await take_all(delivery)
         assert last == Finished()
         assert not delivery.upstream_wanted
@@ -188,6 +190,24 @@ def test_certain_mode_waits_for_the_copy(record: KnownFile, disk: Disk) -> None:
     assert scene.outcome.delivered == len(CONTENT)
     assert scene.asks.asked == []
     assert scene.outcome.from_origin <= 2 * HEAD_SIZE
+
+
+def test_certain_mode_does_not_wait_for_a_disk_that_hangs(record: KnownFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HELD_SECONDS", 0.05)
+
+    async def run(hanging: Disk) -> tuple[bytes, Step]:
+        delivery = scene.open()
+        async with fed(delivery, pieces_of(CONTENT)):
+            got = await take(delivery, len(CONTENT))
+            assert not hanging.gate.is_set()
+            hanging.gate.set()
+            _, last = await take_all(delivery)
+        await scene.all_given_back()
+        return got, last
+
+    with Disk("_open_unchanged") as hanging:
+        scene = Scene(CONTENT, [record], hanging, proof=Proof.TRUST, patience=5.0)
+        assert asyncio.run(run(hanging)) == (CONTENT, Finished())
 
 
 def test_certain_mode_without_its_copy_is_a_plain_download(record: KnownFile, disk: Disk) -> None:

@@ -95,6 +95,7 @@ def test_a_damaged_database_is_no_failure(
     damage(data_dir)
     index.open(data_dir)
     assert find(index, record) == []
+    index._try_again_at = 0.0
     assert find(index, record) == []
     assert index.statistics() is None
     assert "damaged" in index.problem
@@ -142,6 +143,16 @@ def test_a_database_that_vanishes(
     assert find(index, record) == []
     assert "no hash database" in index.problem
     assert len(complaints(caplog)) == 1
+
+
+def test_a_database_that_comes_back(index: Index, data_dir: Path, record: KnownFile) -> None:
+    index.open(data_dir)
+    shutil.copytree(data_dir, data_dir.with_name("backup"))
+    shutil.rmtree(data_dir)
+    assert find(index, record) == []
+    data_dir.with_name("backup").rename(data_dir)
+    index._try_again_at = 0.0
+    assert find(index, record) == ["a"]
 
 
 def test_a_writer_does_not_stop_lookups(index: Index, data_dir: Path, record: KnownFile) -> None:

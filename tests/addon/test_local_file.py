@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from addon.sources.local_file import RUN, LocalFile, LocalFileError
 from hashdb.digest import block_sum
+from hashdb.fingerprint import Fingerprint
 from hashdb.records import KnownFile
 from tests.addon.held import MIB, Disk, all_closed, content_of, descriptors, flipped, hold
 
@@ -212,6 +214,17 @@ def test_changed_before_it_was_opened(tmp_path: Path, disk: Disk, happened: Call
     record = hold(path, CONTENT)
     happened(path)
     with pytest.raises(LocalFileError, match=why):
+        asyncio.run(LocalFile.open(record, disk))
+    assert descriptors(record) == 0
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_only_regular_files_are_served(tmp_path: Path, disk: Disk, make: Callable[[Path], None]) -> None:
+    """Not even where the record says that it is one."""
+    make(tmp_path / "odd")
+    fingerprint = Fingerprint.of(os.lstat(tmp_path / "odd"))
+    record = replace(hold(tmp_path / "a", CONTENT), path=str(tmp_path / "odd"), fingerprint=fingerprint)
+    with pytest.raises(LocalFileError, match="was changed"):
         asyncio.run(LocalFile.open(record, disk))
     assert descriptors(record) == 0
 

@@ -97,21 +97,24 @@ def test_an_error_that_was_read_ahead_bothers_nobody(
     assert not caplog.records
 
 
-def test_the_descriptor_stays_open_while_threads_read(record: KnownFile, slow_reads: Disk) -> None:
+def test_the_descriptor_stays_open_while_threads_read(record: KnownFile) -> None:
     """A descriptor that is closed under a thread may be another file's by the time it reads."""
 
-    async def run() -> None:
+    async def run(slow_reads: Disk) -> None:
         copy = await LocalFile.open(record, slow_reads)
         reading = asyncio.create_task(copy.read(0, copy.length))
         await reached(slow_reads)
         reading.cancel()
         await asyncio.wait([reading])
         copy.close()
+        for _ in range(20):  # whatever else was given to the threads is over then
+            await asyncio.get_running_loop().run_in_executor(slow_reads, int)
         assert descriptors(record) == 1
         slow_reads.gate.set()
         await all_closed(slow_reads, record)
 
-    asyncio.run(run())
+    with Disk("_read_checked", queued=False) as slow_reads:
+        asyncio.run(run(slow_reads))
 
 
 def test_giving_up_a_read_loses_nothing(record: KnownFile, slow_reads: Disk) -> None:

@@ -15,6 +15,7 @@ from tests.addon.fake_origin import ETAG, FakeOrigin
 from tests.addon.held import MIB, content_of, flipped, known, until
 
 CONTENT = content_of(4 * MIB + 555)
+LENGTH = len(CONTENT)
 
 
 def recorded(number: int) -> bytes:
@@ -190,6 +191,21 @@ def test_it_breaks_off_before_the_place(after: int) -> None:
 def test_nothing_beyond_the_end_is_given_out() -> None:
     origin = FakeOrigin(CONTENT, surplus=b"!" * 100)
     assert rest(origin, 4 * MIB) == (CONTENT[4 * MIB :], None)
+
+
+def test_an_origin_that_falls_silent_in_the_middle() -> None:
+    async def run() -> None:
+        origin = FakeOrigin(CONTENT)
+        refetch = await Refetch.open(origin, ByteRange(0, LENGTH), known(CONTENT), patience=0.05)
+        assert await refetch.read(recorded) == CONTENT[:MIB]
+        origin.pace = 30.0
+        with pytest.raises(RefetchError, match="sent nothing") as error:
+            await refetch.read(recorded)
+        assert not error.value.final
+        await refetch.close()
+        assert origin.open_now == 0
+
+    asyncio.run(run())
 
 
 def test_giving_up_the_opening_gives_the_connection_back() -> None:

@@ -89,3 +89,24 @@ def test_paused_download_holds_up_no_other(origin: Origin, proxy_factory: ProxyF
         client.again("/small")
         client.read()
         assert (client.error, client.complete, client.received) == (None, True, 100_000)
+
+
+def memory_of_a_plain_download(origin: Origin, proxy: Proxy, path: Path, size: int, slow_bytes: int) -> int:
+    """The proxy's peak while a client with a window of 64 KiB takes so much of what has no copy."""
+    sparse(path, size)
+    origin.add("/plain", path)
+    with SlowHttp2Client(origin.url("/plain", "h2"), proxy=proxy, rate=2e6) as slow:
+        slow.read(slow_bytes)
+        assert slow.error is None
+    return proxy.peak_rss()
+
+
+def test_plain_download_of_a_slow_client(origin: Origin, proxy_factory: ProxyFactory, tmp_path: Path) -> None:
+    proxy = proxy_factory()
+    assert memory_of_a_plain_download(origin, proxy, tmp_path / "zeros.bin", 512 * MIB, 4_000_000) < MOST_MEMORY
+
+
+@pytest.mark.soak
+def test_plain_download_of_three_gibibytes(origin: Origin, proxy_factory: ProxyFactory, tmp_path: Path) -> None:
+    proxy = proxy_factory()
+    assert memory_of_a_plain_download(origin, proxy, tmp_path / "zeros.bin", 3072 * MIB, 120_000_000) < MOST_MEMORY
