@@ -16,11 +16,11 @@ from addon.outcome import Kind, Outcome
 from addon.ports import Block, Broken, ClientLeft, Finished, Step
 from addon.ranges import Span
 from addon.search import Search
-from addon.sent import Piece, SentBytes
+from addon.sent import SentBytes
 from addon.sources.local_file import LocalFile, LocalFileError
 from addon.sources.refetch import RefetchError
 from addon.sources.upstream import Upstream
-from hashdb.digest import BLOCK_SIZE, block_sum
+from hashdb.digest import BLOCK_SIZE
 from hashdb.paths import printable
 
 logger = logging.getLogger(__name__)
@@ -154,7 +154,6 @@ class Delivery:
             self._local = copy
             self.upstream_wanted = False
             self._upstream.drop()
-            self.outcome.kind = Kind.LOCAL
             self.outcome.reason = f"from {printable(copy.record.path)}"
         else:
             self._upstream.limit(None)
@@ -172,7 +171,7 @@ class Delivery:
     async def _goes_on_from_here(self, copy: LocalFile) -> bool:
         """Whether the copy begins with what was sent; it is closed where it does not."""
         try:
-            if await _begins_with(copy, self._sent):
+            if await copy.begins_with(self._sent):
                 return True
         except LocalFileError as error:
             self._reject(copy, error)
@@ -190,6 +189,7 @@ class Delivery:
             self._local, self._fallback = None, self._fallback_of(copy)
             self._reject(copy, error)
             return None
+        self.outcome.kind = Kind.LOCAL
         self._sent.update_blocks(data, copy.recorded_sum)
         return self._delivered(data)
 
@@ -216,6 +216,8 @@ class Delivery:
         try:
             return self._block(await fallback.next(self._sent.end))
         except RefetchError as error:
+            if self._left.is_set():
+                return ClientLeft("Client disconnected.")
             return Broken(f"after the local copy failed, {error}")
 
     async def close(self, last: Step) -> None:
@@ -255,17 +257,3 @@ class Delivery:
 def _close(copy: LocalFile | None) -> None:
     if copy is not None:
         copy.close()
-
-
-async def _begins_with(copy: LocalFile, sent: SentBytes) -> bool:
-    """Whether the copy holds what was sent, so that it may go on. Raises LocalFileError."""
-    for piece in sent.pieces():
-        if piece.sum != await _sum_of(copy, piece):
-            return False
-    return True
-
-
-async def _sum_of(copy: LocalFile, piece: Piece) -> bytes:
-    if piece.is_whole_block(copy.length):
-        return copy.recorded_sum(piece.start // BLOCK_SIZE)
-    return block_sum(await copy.read_across(piece.start, piece.end))

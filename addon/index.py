@@ -76,7 +76,8 @@ class Index:
         try:
             store.forget(record.file_id)
         except StoreError as error:
-            self._say(error)
+            # Lookups may go on all the same, and a copy that fails again is rejected again.
+            logger.warning("Nearfetch: a record stays that should go. %s", error)
 
     def statistics(self) -> Statistics | None:
         """What is indexed; None where the database cannot be used."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import sys
@@ -10,9 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
-
-MAX_LINE = 1 << 20
-"""Bytes of one line of a scan's output that are read."""
 
 
 class Scanner:
@@ -52,23 +50,33 @@ class Scanner:
             self._task.cancel()
 
     async def _scan(self) -> None:
-        names = ", ".join(map(str, self._folders))
-        logger.info("Nearfetch: indexing %s ...", names)
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=MAX_LINE,
-        )
+        logger.info("Nearfetch: indexing %s ...", ", ".join(map(str, self._folders)))
         try:
-            out, err = await process.communicate()
-        except asyncio.CancelledError:
+            code, out, err = await _run(self._command)
+        except OSError as error:
+            self.last = f"the scan could not be started: {error.strerror}"
+            logger.warning("Nearfetch: %s", self.last)
+            return
+        self.last = _in_words(code, out, err)
+        logger.log(logging.WARNING if code else logging.INFO, "Nearfetch: %s", self.last)
+
+
+async def _run(command: Sequence[str]) -> tuple[int, str, str]:
+    """Exit code, output and complaints. It prints a few lines; where it is cancelled, so is the program."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await process.communicate()
+    except asyncio.CancelledError:
+        with contextlib.suppress(ProcessLookupError):
             process.terminate()
-            await process.wait()
-            raise
-        self.last = _in_words(process.returncode or 0, out.decode(), err.decode())
-        logger.log(logging.WARNING if process.returncode else logging.INFO, "Nearfetch: %s", self.last)
+        await process.wait()
+        raise
+    return process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
 
 
 def _in_words(code: int, out: str, err: str) -> str:

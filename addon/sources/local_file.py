@@ -8,6 +8,7 @@ import stat
 from concurrent.futures import Executor
 from typing import Self
 
+from addon.sent import Piece, SentBytes
 from hashdb.digest import BLOCK_SIZE, BLOCK_SUM_SIZE, block_sum
 from hashdb.fingerprint import Fingerprint
 from hashdb.paths import printable
@@ -76,6 +77,18 @@ class LocalFile:
         first = start // BLOCK_SIZE
         blocks = [await self._in_time(self._fetch(number, 1)) for number in range(first, -(-end // BLOCK_SIZE))]
         return b"".join(blocks)[start - first * BLOCK_SIZE : end - first * BLOCK_SIZE]
+
+    async def begins_with(self, sent: SentBytes) -> bool:
+        """Whether it holds what was sent, so that it may go on from there. Raises LocalFileError."""
+        for piece in sent.pieces():
+            if piece.sum != await self._sum_of(piece):
+                return False
+        return True
+
+    async def _sum_of(self, piece: Piece) -> bytes:
+        if piece.is_whole_block(self.length):
+            return self.recorded_sum(piece.start // BLOCK_SIZE)
+        return block_sum(await self.read_across(piece.start, piece.end))
 
     def recorded_sum(self, number: int) -> bytes:
         """What the record says of the block with this number."""
