@@ -40,6 +40,7 @@ class Fallback:
             try:
                 return await self._unless_left(self._fetched(sent_to))
             except RefetchError as error:
+                self.bytes_from_origin += error.bytes_from_origin
                 await self.close()
                 last = error
                 if error.final:

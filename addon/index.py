@@ -74,7 +74,7 @@ class Index:
 
     def _forget_now(self, store: HashStore, record: KnownFile) -> None:
         try:
-            store.forget(record.file_id)
+            store.forget_known(record)
         except StoreError as error:
             # Lookups may go on all the same, and a copy that fails again is rejected again.
             logger.warning("Nearfetch: a record stays that should go. %s", error)

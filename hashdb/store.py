@@ -139,6 +139,13 @@ class HashStore:
         """Remove one record; nothing happens where it is gone."""
         self.apply([], [file_id])
 
+    def forget_known(self, known: KnownFile) -> None:
+        """Remove the record that was found, unless there is another one by its id: in another database, say."""
+        same = (File.id == known.file_id) & (File.path == known.path)
+        with self._writing() as database:
+            rows = File.select(File.id).where(same).tuples().execute(database)
+            _forget(database, [file_id for (file_id,) in rows])
+
     def apply(self, records: Sequence[Record], forgotten: Iterable[int] = ()) -> None:
         """Forget the records with the ids in `forgotten`, then keep `records`.
 

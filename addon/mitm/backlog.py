@@ -21,20 +21,21 @@ MOST_SHARED = 32 << 20
 """The same for an upstream that carries several streams: to hold it stops those that the client does read."""
 
 
-def is_too_long(layer: TakeoverLayer, upstream: Connection) -> bool:
-    """Whether enough of what came over the upstream waits for the client of this layer."""
+def is_too_long(layer: TakeoverLayer, connection: Connection) -> bool:
+    """Whether enough of what came over an upstream's connection waits for the client of this layer."""
     client = layer.connections.get(layer.context.client)
     if not isinstance(client, Http2Server) or not client.h2_conn.stream_buffers:
         return False
-    fed = [stream.stream_id for stream in layer.streams.values() if stream.context.server is upstream]
+    fed = [stream for stream in layer.streams.values() if layer.carrier_of(stream.context.server) is connection]
     buffers = client.h2_conn.stream_buffers
-    # An upper bound: a buffered piece is at most a frame, and mostly a whole one.
-    waiting = sum(len(buffers.get(number, ())) for number in fed) * client.h2_conn.max_outbound_frame_size
-    return waiting > (MOST_ALONE if len(fed) == 1 else MOST_SHARED)
+    waiting = sum(len(chunk.data) for stream in fed for chunk in buffers.get(stream.stream_id, ()))
+    # A stream that has just begun is nobody's yet: it may be about to come over this connection.
+    shared = len(layer.streams) > 1 and any(stream.context.server.alpn == b"h2" for stream in fed)
+    return waiting > (MOST_SHARED if shared else MOST_ALONE)
 
 
-async def until_short(layer: TakeoverLayer, upstream: Connection) -> None:
+async def until_short(layer: TakeoverLayer, connection: Connection) -> None:
     """Wait while it is too long."""
-    while is_too_long(layer, upstream):
+    while is_too_long(layer, connection):
         layer.moved.clear()
         await layer.moved.wait()

@@ -65,7 +65,7 @@ ATTRIBUTES = {
     "mitmproxy.proxy.layers.http._http_h2:BufferedH2Connection": ("stream_buffers",),
     "mitmproxy.proxy.server:ConnectionHandler": ("client", "timeout_watchdog", "transports", "wakeup_timer"),
     "mitmproxy.proxy.server:ConnectionIO": ("handler", "writer"),
-    "mitmproxy.proxy.tunnel:TunnelLayer": ("tunnel_connection",),
+    "mitmproxy.proxy.tunnel:TunnelLayer": ("conn", "tunnel_connection"),
     "mitmproxy.addons.proxyserver:Proxyserver": ("connections",),
 }
 """By class: attributes that its objects have, as its own or its bases' annotations declare them."""

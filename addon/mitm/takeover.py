@@ -20,6 +20,7 @@ from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.proxy.layers.http import _events as wire
 from mitmproxy.proxy.layers.http import _hooks as http_hooks
+from mitmproxy.proxy.tunnel import TunnelLayer
 
 from addon.mitm.backlog import MOST_SHARED
 from addon.mitm.writable import ClientGoneError, ClientWriter
@@ -54,6 +55,7 @@ class Takeover:
         try:
             await self.writer.writable()
             self.step = await self.body.next()
+            self._layer.company.set()  # less waits now, perhaps little enough for a shared upstream
         except ClientGoneError as gone:
             self.step = ClientLeft(str(gone))
         except Exception as error:
@@ -70,9 +72,7 @@ class Takeover:
 
     def carrier(self) -> Connection:
         """The connection that the upstream's bytes come over, which may be one to an upstream proxy."""
-        upstream = self.flow.server_conn
-        tunnel = self._layer.connections.get(upstream)
-        return getattr(tunnel, "tunnel_connection", upstream)
+        return self._layer.carrier_of(self.flow.server_conn)
 
     def holds_upstream(self) -> bool:
         """Whether the upstream is not to be read on now. One that carries other streams too is held only for memory."""
@@ -262,6 +262,13 @@ class TakeoverLayer(layers.HttpLayer):
     """Set when a stream begins beside others."""
     moved: asyncio.Event
     """Set when the client said something: its windows may have grown."""
+
+    def carrier_of(self, server: Connection) -> Connection:
+        """The connection that a server's bytes come over: another one where an upstream proxy tunnels them."""
+        for layer in (self.connections.get(server), *self.context.layers):
+            if isinstance(layer, TunnelLayer) and layer.conn is server and layer.tunnel_connection is not server:
+                return layer.tunnel_connection
+        return server
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:
         stream = TakeoverStream(self.context.fork(), stream_id, self)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from mitmproxy import http
 from mitmproxy.addons.next_layer import NextLayer as NextLayerAddon
 from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client, Server
 from mitmproxy.master import Master
 from mitmproxy.proxy.layer import Layer, NextLayer
 from mitmproxy.proxy.layers import http as layers
@@ -88,10 +88,11 @@ class Takeovers:
         return float(getattr(self._master.options, "tcp_timeout", TCP_TIMEOUT))
 
     def receive_buffer_of(self, flow: http.HTTPFlow) -> ReceiveBuffer:
-        """Of the flow's connection to its origin, where that is the flow's alone."""
+        """Of the connection that the looked-at response comes over, where that is the flow's alone."""
         handler = self._proxyserver.connections.get(flow.client_conn.id)
-        io = handler.transports.get(flow.server_conn) if handler else None
-        shared = any(other.carrier() is flow.server_conn for other in self._of(flow.client_conn))
+        carrier = self.expecting[flow.id].layer.carrier_of(flow.server_conn)
+        io = handler.transports.get(carrier) if handler and isinstance(carrier, Server) else None
+        shared = any(other.carrier() is carrier for other in self._of(flow.client_conn))
         writer = io.writer if io and not shared else None
         return ReceiveBuffer(writer.get_extra_info("socket", None) if writer else None)
 

@@ -22,6 +22,8 @@ class RefetchError(Exception):
     def __init__(self, reason: str, *, final: bool) -> None:
         super().__init__(reason)
         self.final = final
+        self.bytes_from_origin = 0
+        """What the origin sent in vain, where the answer never came to its beginning."""
 
 
 class Refetch:
@@ -57,7 +59,11 @@ class Refetch:
             except (OwnRequestError, TimeoutError) as error:
                 raise _broken(error, patience) from error
             refetch = cls(request, wanted, known, patience)
-            await refetch.skip(skipped)
+            try:
+                await refetch.skip(skipped)
+            except RefetchError as error:
+                error.bytes_from_origin = request.body_bytes
+                raise
             refetch.keep(stack.pop_all())
         return refetch
 

@@ -53,20 +53,42 @@ def test_another_program_of_the_same_machine_does_not(other: dict[str, str]) -> 
     assert named(claims, answer(CURL, client="10.0.0.2")) == set()
 
 
-@pytest.mark.parametrize("site", ["same-origin", "same-site", "none"])
-def test_a_browser_follows_within_a_site_and_only_once(site: str) -> None:
-    claims = Claims()
-    claims.carry(redirect(BROWSER), 0.0)
-    follows = answer(BROWSER | {"sec-fetch-site": site})
-    assert named(claims, follows) == {SHA1}
-    assert named(claims, follows) == set()
+BROWSERS = [
+    BROWSER,
+    BROWSER | {"sec-fetch-site": "none"},
+    {"user-agent": "Mozilla/5.0"},  # over plain http
+    {"user-agent": "Lynx", "upgrade-insecure-requests": "1"},
+]
 
 
-def test_another_sites_redirect_says_nothing_to_a_browser_nor_to_what_comes_later() -> None:
+@pytest.mark.parametrize("browser", BROWSERS)
+@pytest.mark.parametrize("site", ["same-origin", "same-site", "none", "cross-site"])
+def test_another_hosts_redirect_says_nothing_to_a_browser(browser: dict[str, str], site: str) -> None:
     claims = Claims()
-    claims.carry(redirect(BROWSER), 0.0)
-    assert named(claims, answer(BROWSER | {"sec-fetch-site": "cross-site"})) == set()
-    assert named(claims, answer(BROWSER | {"sec-fetch-site": "none"})) == set()
+    claims.carry(redirect(browser), 0.0)
+    assert named(claims, answer(browser)) == set()
+    assert named(claims, answer(browser | {"sec-fetch-site": site})) == set()
+
+
+@pytest.mark.parametrize("location", ["/f.iso", "https://mirror.example/f.iso", "//MIRROR.example:443/f.iso"])
+def test_an_origin_may_redirect_a_browser_to_itself(location: str) -> None:
+    claims = Claims()
+    claims.carry(dataclasses.replace(redirect(BROWSER), url="https://mirror.example/latest", location=location), 0.0)
+    assert named(claims, answer(BROWSER)) == {SHA1}
+
+
+@pytest.mark.parametrize("url", ["http://mirror.example/latest", "https://mirror.example:8443/latest"])
+def test_another_scheme_or_port_is_another_origin(url: str) -> None:
+    claims = Claims()
+    claims.carry(dataclasses.replace(redirect(BROWSER), url=url), 0.0)
+    assert named(claims, answer(BROWSER)) == set()
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "https://mirror.example:99999999/", "\x00"])
+def test_a_location_that_is_none_is_no_fault(location: str) -> None:
+    claims = Claims()
+    claims.carry(dataclasses.replace(redirect(BROWSER), location=location), 0.0)
+    assert named(claims, answer(BROWSER)) == set()
 
 
 @pytest.mark.parametrize("script", [{"sec-fetch-mode": "no-cors"}, {"sec-fetch-mode": "cors"}, {"origin": "null"}])
