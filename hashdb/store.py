@@ -141,9 +141,9 @@ class HashStore:
 
     def forget_known(self, known: KnownFile) -> None:
         """Remove the record that was found, unless there is another one by its id: in another database, say."""
-        same = (File.id == known.file_id) & (File.path == known.path)
         with self._writing() as database:
-            rows = File.select(File.id).where(same).tuples().execute(database)
+            same = File.select(File.id).where((File.id == known.file_id) & (File.path == known.path))
+            rows = same.tuples().execute(database)
             _forget(database, [file_id for (file_id,) in rows])
 
     def apply(self, records: Sequence[Record], forgotten: Iterable[int] = ()) -> None:

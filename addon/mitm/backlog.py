@@ -12,7 +12,7 @@ from mitmproxy.connection import Connection
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 
 if TYPE_CHECKING:
-    from addon.mitm.takeover import TakeoverLayer
+    from addon.mitm.streams import TakeoverLayer
 
 MOST_ALONE = 4 << 20
 """Bytes that may wait for the client's window before the upstream of a single stream is not read on."""

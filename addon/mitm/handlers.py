@@ -9,7 +9,8 @@ from mitmproxy.proxy import commands
 from mitmproxy.proxy.server import ConnectionHandler
 
 from addon.mitm import backlog
-from addon.mitm.takeover import NearfetchBodyEndHook, NearfetchNextBlockHook, Takeover, TakeoverLayer
+from addon.mitm.streams import TakeoverLayer
+from addon.mitm.takeover import NearfetchBodyEndHook, NearfetchNextBlockHook, Takeover
 
 
 def prepare(

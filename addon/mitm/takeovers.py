@@ -18,7 +18,8 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from addon.mitm.handlers import prepare
 from addon.mitm.headless import FlowOrigin
 from addon.mitm.receive_buffer import ReceiveBuffer
-from addon.mitm.takeover import Takeover, TakeoverLayer, TakeoverStream
+from addon.mitm.streams import TakeoverLayer, TakeoverStream
+from addon.mitm.takeover import Takeover
 from addon.mitm.writable import ClientWriter
 from addon.ports import Body
 
