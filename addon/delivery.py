@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from addon.fallback import Fallback
 from addon.outcome import Kind, Outcome
 from addon.ports import Block, Broken, ClientLeft, Finished, Step
+from addon.proof import HEAD_SIZE
 from addon.ranges import Span
 from addon.search import Search
 from addon.sent import SentBytes
@@ -25,8 +26,8 @@ from hashdb.paths import printable
 
 logger = logging.getLogger(__name__)
 
-HELD_AFTER = 64 << 10
-"""Bytes after which the origin is held while a copy is being proven."""
+HELD_AFTER = HEAD_SIZE
+"""Bytes after which the origin is held while a copy is being proven: the proof begins with these."""
 
 HELD_SECONDS = 2.0
 """How long it is held for that, at the most."""

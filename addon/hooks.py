@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DISK_THREADS = 16
-"""Threads that read files and write the database."""
+"""Threads that read files."""
 
 
 class Nearfetch:
